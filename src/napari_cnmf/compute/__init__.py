@@ -1,0 +1,16 @@
+"""Where the work is done: backends, progress and cancelling."""
+
+from napari_cnmf.compute.backend import Backend, SerialBackend
+from napari_cnmf.compute.progress import Progress, ProgressEvent, Stopwatch, silent
+from napari_cnmf.compute.threads import ThreadBackend, local_backend
+
+__all__ = [
+    "Backend",
+    "Progress",
+    "ProgressEvent",
+    "SerialBackend",
+    "Stopwatch",
+    "ThreadBackend",
+    "local_backend",
+    "silent",
+]

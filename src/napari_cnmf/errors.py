@@ -1,0 +1,34 @@
+"""The errors a user can meet.
+
+Every message is one sentence that names the file or parameter, what was found,
+what was expected and what to do. Each error is also the built-in type that a
+script would expect to catch.
+"""
+
+
+class CnmfError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ParameterError(CnmfError, ValueError):
+    """A parameter is unknown, out of its limits or at odds with another."""
+
+
+class InputError(CnmfError, ValueError):
+    """A movie or a file cannot be used as it is."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder is not there."""
+
+
+class OutputError(CnmfError, OSError):
+    """A result cannot be written: folder not writable, disk full, already there."""
+
+
+class MissingStageError(CnmfError, RuntimeError):
+    """A stage lacks what an earlier stage gives."""
+
+
+class CancelledError(CnmfError, RuntimeError):
+    """The user cancelled the run."""

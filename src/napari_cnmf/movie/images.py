@@ -1,0 +1,32 @@
+"""The images that summarise a movie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class SummaryImages:
+    """Projections of a movie over time, each (Y, X) float32 in the movie's units.
+
+    Attributes
+    ----------
+    mean, maximum, std : ndarray
+        Over all frames; the standard deviation is the population's.
+    correlation : ndarray
+        Mean Pearson correlation of a pixel with its neighbours.
+    noise : ndarray
+        Standard deviation of the noise, from the second differences in time; 0 where
+        a pixel never changes.
+    valid : ndarray of bool
+        Pixels that hold data in every frame; False at the border that was missing.
+    """
+
+    mean: np.ndarray
+    maximum: np.ndarray
+    std: np.ndarray
+    correlation: np.ndarray
+    noise: np.ndarray
+    valid: np.ndarray

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Registration: how far each frame moved, and moving it back."""

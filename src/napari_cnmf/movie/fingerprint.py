@@ -57,9 +57,13 @@ def fingerprint_of_files(
         What was chosen inside each file (channel, dataset): the same files with
         another choice are another movie.
     """
-    sampled = np.linspace(0, len(paths) - 1, min(len(paths), MAX_SAMPLED_FILES))
-    names = [f"{path.name} {_size(path)}" for path in paths]
-    blocks = [b for i in sampled.astype(int) for b in _sampled_blocks(paths[i])]
+    files = [(path, file) for path in paths for file in _files_of(path)]
+    names = [
+        f"{file.relative_to(path.parent).as_posix()} {file.stat().st_size}"
+        for path, file in files
+    ]
+    sampled = np.linspace(0, len(files) - 1, min(len(files), MAX_SAMPLED_FILES))
+    blocks = [b for i in sampled.astype(int) for b in _sampled_blocks(files[i][1])]
     return fingerprint_of(*_form(source), *selection, *names, *blocks)
 
 
@@ -70,12 +74,8 @@ def _form(source: FrameSource) -> tuple[str, str]:
 
 def _files_of(path: Path) -> list[Path]:
     """Return the path, or in order every file of a folder that is one movie."""
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a file, or of all files of a folder that is one movie."""
-    return sum(file.stat().st_size for file in _files_of(path))
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return sorted(file for file in inside if file.is_file())
 
 
 def _sampled_blocks(path: Path) -> list[bytes]:

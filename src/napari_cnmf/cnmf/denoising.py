@@ -1,0 +1,117 @@
+"""Splits demixed traces into denoised calcium, spikes and slow baseline.
+
+The baseline is a low percentile in windows of many seconds. What is above it is
+deconvolved either with the indicator's known kinetics (AR(2), the default: fitting the
+decay of each trace costs accuracy), or by the noise-constrained AR(1) model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from napari_cnmf.cnmf.deconvolution import constrained_ar1, deconvolve
+from napari_cnmf.cnmf.parameters import TemporalParameters
+
+
+@dataclass(frozen=True, eq=False)
+class Denoised:
+    """Parts of a block of traces, (K, T) float32 each, and how they were found."""
+
+    calcium: np.ndarray
+    spikes: np.ndarray
+    baseline: np.ndarray
+    ar: np.ndarray
+    noise: np.ndarray
+    penalty: np.ndarray
+
+
+def denoise(
+    raw: np.ndarray,
+    parameters: TemporalParameters,
+    frame_rate_hz: float,
+    kinetics: tuple[float, float],
+) -> Denoised:
+    """Denoise demixed traces.
+
+    Parameters
+    ----------
+    raw : ndarray
+        (K, T) float32.
+    parameters : TemporalParameters
+    frame_rate_hz : float
+        Of the traces.
+    kinetics : tuple of float
+        AR(2) coefficients of the indicator at that rate.
+    """
+    noise = bend_noise(raw)
+    baseline = slow_baseline(raw, noise, parameters, frame_rate_hz)
+    if parameters.method == "kinetics":
+        penalty = parameters.penalty_sd * noise
+        calcium, spikes = deconvolve(raw - baseline, kinetics, penalty)
+        ar = np.tile(np.float32(kinetics), (len(raw), 1))
+        return Denoised(calcium, spikes, baseline, ar, noise, penalty)
+    fit = constrained_ar1(
+        raw - baseline,
+        nonnegative_baseline=parameters.nonnegative_baseline,
+        fudge=parameters.fudge_factor,
+    )
+    ar = np.stack([fit.g, np.zeros_like(fit.g)], axis=1)
+    baseline = baseline + fit.baseline[:, None].astype(np.float32)
+    return Denoised(fit.denoised, fit.spikes, baseline, ar, fit.noise, fit.penalty)
+
+
+def bend_noise(traces: np.ndarray) -> np.ndarray:
+    """Noise sd (K,) of each trace from its second differences."""
+    if traces.shape[1] < 3:
+        return np.zeros(len(traces), np.float32)
+    bends = np.diff(traces, 2, axis=1)
+    return np.sqrt(np.einsum("kt,kt->k", bends, bends) / (6 * bends.shape[1]))
+
+
+def slow_baseline(
+    traces: np.ndarray,
+    noise: np.ndarray,
+    parameters: TemporalParameters,
+    frame_rate_hz: float,
+) -> np.ndarray:
+    """Percentile of each trace in long windows, linearly interpolated.
+
+    The trace is first averaged over half a second; the percentile of what noise that
+    leaves is added back, so that a silent trace has a baseline of its mean.
+
+    Returns
+    -------
+    ndarray
+        (K, T) float32.
+    """
+    n_t = traces.shape[1]
+    short = int(np.clip(round(0.5 * frame_rate_hz), 1, n_t))
+    n_bins = n_t // short
+    bins = traces[:, : n_bins * short].reshape(len(traces), n_bins, short).mean(axis=2)
+    per_window = round(parameters.baseline_window_s * frame_rate_hz / short)
+    n_windows = max(1, round(2 * n_bins / max(per_window, 1)) - 1)
+    edges = np.linspace(0, n_bins, n_windows + 2).round().astype(int)
+    knots = np.stack(
+        [
+            np.percentile(bins[:, low:high], parameters.baseline_percentile, axis=1)
+            for low, high in zip(edges[:-2], edges[2:], strict=True)
+        ],
+        axis=1,
+    )
+    lift = -norm.ppf(parameters.baseline_percentile / 100) / np.sqrt(short)
+    knots += (lift * noise)[:, None]
+    return _interpolate(knots, edges[1:-1] * short, n_t)
+
+
+def _interpolate(knots: np.ndarray, frames: np.ndarray, n_t: int) -> np.ndarray:
+    """Linear between knots (K, n) at the given frames, constant outside."""
+    t = np.arange(n_t)
+    high = np.clip(np.searchsorted(frames, t), 1, max(len(frames) - 1, 1))
+    high = np.minimum(high, len(frames) - 1)
+    low = np.maximum(high - 1, 0)
+    span = np.maximum(frames[high] - frames[low], 1)
+    part = np.clip((t - frames[low]) / span, 0, 1)
+    return (knots[:, low] * (1 - part) + knots[:, high] * part).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Where the first footprints come from: one file per way, one signature."""

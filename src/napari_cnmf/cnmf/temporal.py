@@ -1,0 +1,116 @@
+"""The temporal update: traces of cells and background that overlap in space.
+
+With footprints fixed, the movie enters only through the products A'Z and H'W Z, and
+the overlaps through small Gram matrices. Block-coordinate sweeps (Gauss-Seidel) give
+each cell the raw trace that its denoised neighbours and the background leave over;
+cells of one colour do not overlap and are denoised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.cnmf import kernels
+
+
+@dataclass(frozen=True, eq=False)
+class NormalEquations:
+    """``gram @ [C; F] = target``: all that the temporal update needs of the movie.
+
+    Attributes
+    ----------
+    gram : csr_array
+        (K + nodes, K + nodes) float32, overlaps of footprints and background maps.
+    target : ndarray
+        (K + nodes, T) float32, their products with the movie.
+    n_cells : int
+    """
+
+    gram: sp.csr_array
+    target: np.ndarray
+    n_cells: int
+
+    @property
+    def energies(self) -> np.ndarray:
+        """(K,) float32: squared norm of each footprint."""
+        return self.gram.diagonal()[: self.n_cells]
+
+
+def normal_gram(footprints: sp.csc_array, maps: sp.csc_array) -> sp.csr_array:
+    """Gram matrix of footprints (pixels, K) and background maps (pixels, nodes)."""
+    both = sp.hstack([footprints, maps], format="csc")
+    gram = (both.T @ both).tocsr()
+    gram.sort_indices()
+    return gram.astype(np.float32)
+
+
+#: Splits raw traces (k, T) of the given cells into the denoised and the baseline part.
+Denoiser = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def solve_traces(
+    equations: NormalEquations,
+    start: np.ndarray,
+    denoise: Denoiser,
+    smooth: Callable[[np.ndarray], np.ndarray],
+    sweeps: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Demix and denoise all traces.
+
+    Parameters
+    ----------
+    equations : NormalEquations
+    start : ndarray
+        (K + nodes, T) float32, first guess of traces and background.
+    denoise : callable
+        Takes cell numbers and their raw traces, returns denoised and baseline.
+    smooth : callable
+        Smooths the background's traces (nodes, T).
+    sweeps : int
+
+    Returns
+    -------
+    denoised : ndarray
+        (K, T) float32, above the baseline.
+    raw : ndarray
+        (K, T) float32, demixed traces before denoising.
+    background : ndarray
+        (nodes, T) float32.
+    """
+    gram, n_cells = equations.gram, equations.n_cells
+    solution = start.astype(np.float32, copy=True)
+    denoised = np.zeros_like(solution[:n_cells])
+    raw = np.zeros_like(denoised)
+    colours = colour(gram[:n_cells, :n_cells])
+    nodes = np.arange(n_cells, gram.shape[0])
+    for _ in range(sweeps):
+        for _ in range(2):
+            _relax(equations, nodes, solution)
+        solution[n_cells:] = smooth(solution[n_cells:])
+        for cells in colours:
+            _relax(equations, cells, solution)
+            raw[cells] = solution[cells]
+            denoised[cells], baseline = denoise(cells, raw[cells])
+            solution[cells] = denoised[cells] + baseline
+    return denoised, raw, solution[n_cells:]
+
+
+def colour(overlaps: sp.csr_array) -> list[np.ndarray]:
+    """Greedy colouring: groups of cells of which no two overlap."""
+    colours = np.full(overlaps.shape[0], -1)
+    for k in range(overlaps.shape[0]):
+        near = overlaps.indices[overlaps.indptr[k] : overlaps.indptr[k + 1]]
+        taken = set(colours[near].tolist())
+        colours[k] = next(c for c in range(len(near) + 1) if c not in taken)
+    return [np.flatnonzero(colours == c) for c in range(colours.max(initial=-1) + 1)]
+
+
+def _relax(equations: NormalEquations, rows: np.ndarray, solution: np.ndarray) -> None:
+    gram = equations.gram
+    kernels.relax(
+        gram.indptr, gram.indices, gram.data, equations.target, rows, solution
+    )

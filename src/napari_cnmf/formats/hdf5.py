@@ -1,0 +1,125 @@
+"""HDF5 movies: one dataset (T, Y, X) of a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from napari_cnmf.errors import InputError
+from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".h5", ".hdf5", ".hdf")
+RATE_NAMES = ("frame_rate_hz", "frame_rate", "fr", "fps")
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetFrames:
+    """Frames of an HDF5 dataset; the file is open only while a block is read.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    dataset : str
+        Name of the dataset within it.
+    shape : (int, int, int)
+        Frames, rows and columns (T, Y, X).
+    dtype : numpy.dtype
+        Type of a pixel, in native byte order.
+    """
+
+    path: Path
+    dataset: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+
+    def read(
+        self, frames: slice, rows: slice = slice(None), cols: slice = slice(None)
+    ) -> np.ndarray:
+        """Return a freshly owned block (n, y, x)."""
+        with h5py.File(self.path, "r") as file:
+            block = file[self.dataset][frames, rows, cols]
+        return np.asarray(block, dtype=self.dtype)
+
+
+@register_reader("HDF5", SUFFIXES, h5py.is_hdf5)
+def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
+    """Open one HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    options : ReadOptions
+        `dataset` is heeded; without it, the only dataset that can be a movie is taken.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            dataset = _chosen_dataset(file, path, options.dataset)
+            source = DatasetFrames(
+                path, dataset.name, dataset.shape, dataset.dtype.newbyteorder("=")
+            )
+            rate = _stated_rate(dataset)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"{path.name} cannot be read as HDF5 ({error}); it may be damaged or still "
+            "being written: copy or save it again."
+        ) from error
+    return OpenedFile(source, rate, selection=source.dataset)
+
+
+def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Dataset:
+    """Return the dataset that was asked for, or the only one that can be a movie."""
+    fitting = list(_movie_datasets(file))
+    listed = ", ".join(f"{d.name} {d.shape} {d.dtype}" for d in fitting) or "none"
+    if name is not None:
+        dataset = file.get(name)
+        if not isinstance(dataset, h5py.Dataset) or not _is_movie(dataset):
+            raise InputError(
+                f"{path.name} has no dataset {name!r} of frames x rows x columns; "
+                f"those it has: {listed}."
+            )
+        return dataset
+    if len(fitting) != 1:
+        raise InputError(
+            f"{path.name} holds {len(fitting)} datasets of frames x rows x columns "
+            f"where one is expected (found: {listed}); "
+            + ("choose one with dataset=NAME." if fitting else "open another file.")
+        )
+    return fitting[0]
+
+
+def _movie_datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
+    """Yield the datasets below a group that can be a movie."""
+    for item in group.values():
+        if isinstance(item, h5py.Group):
+            yield from _movie_datasets(item)
+        elif isinstance(item, h5py.Dataset) and _is_movie(item):
+            yield item
+
+
+def _is_movie(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset is a stack of frames of real numbers."""
+    return (
+        dataset.ndim == 3
+        and dataset.dtype.kind in "iuf"
+        and min(dataset.shape[1:]) > 1
+        and dataset.shape[0] > 0
+    )
+
+
+def _stated_rate(dataset: h5py.Dataset) -> float | None:
+    """Return the frame rate among the attributes of the dataset or of the file."""
+    for attributes in (dataset.attrs, dataset.file.attrs):
+        for name in RATE_NAMES:
+            rate = np.asarray(attributes.get(name, np.nan))
+            if rate.size == 1 and rate.dtype.kind in "iuf" and 0 < rate < np.inf:
+                return float(rate.item())
+    return None

@@ -1,0 +1,215 @@
+"""TIFF movies: plain, BigTIFF, ImageJ, OME, ScanImage.
+
+The pages of a file are laid out on a grid of axes (time, plane, channel) as its
+metadata says; one channel and one plane are chosen, and what is left is time.
+Uncompressed frames are then read by their offsets (`raw.py`), which also covers
+ImageJ's files over 4 GB with one directory for all frames; compressed or tiled
+frames are decoded one by one as they are asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from napari_cnmf.errors import InputError
+from napari_cnmf.formats.axes import choose_frames
+from napari_cnmf.formats.metadata import (
+    Acquisition,
+    imagej_acquisition,
+    ome_acquisition,
+    scanimage_acquisition,
+    scanimage_fields,
+    scanimage_layout,
+)
+from napari_cnmf.formats.pages import EncodedFrames
+from napari_cnmf.formats.raw import RawFrames
+from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.movie import FrameSource
+
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def has_tiff_signature(path: Path) -> bool:
+    """Return whether a file begins as a TIFF does."""
+    with path.open("rb") as file:
+        return file.read(4) in SIGNATURES
+
+
+@register_reader("TIFF", SUFFIXES, has_tiff_signature)
+def read_tif(path: Path, options: ReadOptions) -> OpenedFile:
+    """Open one TIFF file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; others that its metadata names are not opened.
+    options : ReadOptions
+        `channel` and `plane` are heeded.
+    """
+    try:
+        # errstate: tifffile divides 0 by 0 in MetaMorph tags that Prairie View writes.
+        with (
+            _quiet_tifffile(),
+            np.errstate(all="ignore"),
+            tifffile.TiffFile(path, _multifile=False) as tif,
+        ):
+            return _opened(tif, path, options)
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
+        raise InputError(
+            f"{path.name} cannot be read as a TIFF ({error}); it may be damaged: copy "
+            "or save it again."
+        ) from error
+
+
+@contextmanager
+def _quiet_tifffile() -> Iterator[None]:
+    """Keep tifffile's remarks on odd tags out of the log: we check what matters."""
+    log = logging.getLogger("tifffile")
+    disabled, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = disabled
+
+
+def _opened(tif: tifffile.TiffFile, path: Path, options: ReadOptions) -> OpenedFile:
+    """Return the movie in an open TIFF."""
+    series = _movie_series(tif, path)
+    _require_grey(series, path)
+    _require_whole(tif, series, path)
+    axes, lengths = _scanimage_grid(tif) or _grid_of(series)
+    frames, selection = choose_frames(path.name, axes, lengths, options)
+    found = _acquisition(tif, series.keyframe)
+    dtype = series.dtype.newbyteorder(tif.byteorder)
+    source = _source(series, frames, path, dtype)
+    return OpenedFile(source, found.frame_rate_hz, found.pixel_size_um, selection)
+
+
+def _movie_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
+    """Return the only series of pages that can be the movie."""
+    candidates = tif.series
+    if len(candidates) > 1:
+        candidates = [series for series in candidates if prod(_grid_of(series)[1]) > 1]
+    if len(candidates) != 1:
+        listed = "; ".join(f"{s.axes} {s.shape}" for s in tif.series)
+        raise InputError(
+            f"{path.name} holds {len(candidates)} movies where one is expected "
+            f"(its images: {listed}); save the one you want in a file of its own."
+        )
+    return candidates[0]
+
+
+def _grid_of(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
+    """Return letters and lengths of the axes that a series' frames lie on."""
+    pairs = [
+        (axis, length)
+        for axis, length in zip(series.axes, series.shape, strict=True)
+        if axis not in "YXS"
+    ]
+    return "".join(axis for axis, _ in pairs), tuple(length for _, length in pairs)
+
+
+def _scanimage_grid(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...]] | None:
+    """Return the axes of a ScanImage file, which tifffile does not tell apart."""
+    fields = _scanimage(tif)
+    if not fields:
+        return None
+    layout = scanimage_layout(fields)
+    per_volume = layout.n_slices * layout.frames_per_slice * layout.n_channels
+    if per_volume == 1:
+        return "T", (len(tif.pages),)
+    lengths = (layout.n_slices, layout.frames_per_slice, layout.n_channels)
+    # A last volume that was not finished is left out, so that planes stay in step.
+    return "TZTC", (len(tif.pages) // per_volume, *lengths)
+
+
+def _scanimage(tif: tifffile.TiffFile) -> dict[str, str]:
+    """Return ScanImage's settings, empty if another program wrote the file."""
+    if not tif.is_scanimage:
+        return {}
+    page = tif.pages.first
+    return scanimage_fields(f"{page.software}\n{page.description}")
+
+
+def _require_grey(series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse colour images."""
+    samples = dict(zip(series.axes, series.shape, strict=True)).get("S", 1)
+    if samples > 1:
+        raise InputError(
+            f"{path.name} holds colour images of {samples} samples a pixel, but a "
+            "movie needs grey values; save one colour as a grey stack."
+        )
+
+
+def _require_whole(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: Path
+) -> None:
+    """Refuse a file whose chain of pages, or whose data, breaks off."""
+    tif.filehandle.seek(tif.pages.next_page_offset or 0)
+    link = tif.filehandle.read(tif.tiff.offsetsize)
+    stated = tif.imagej_metadata or {}
+    promised = prod(stated.get(axis, 1) for axis in ("frames", "slices", "channels"))
+    if any(link) or promised > max(len(tif.pages), prod(_grid_of(series)[1])):
+        raise _truncated(path, len(tif.pages))
+
+
+def _truncated(path: Path, n_pages: int) -> InputError:
+    """Return the error for a file that holds fewer pages than its header says."""
+    return InputError(
+        f"{path.name} is truncated: it ends after {n_pages} pages, but its header "
+        "promises more; copy or save it again."
+    )
+
+
+def _acquisition(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Acquisition:
+    """Return what the file's metadata says about the acquisition."""
+    if fields := _scanimage(tif):
+        return scanimage_acquisition(fields, (page.imagelength, page.imagewidth))
+    if tif.ome_metadata:
+        return ome_acquisition(tif.ome_metadata)
+    if tif.imagej_metadata:
+        x, y = page.resolution
+        return imagej_acquisition(tif.imagej_metadata, (y, x))
+    return Acquisition()
+
+
+def _source(
+    series: tifffile.TiffPageSeries, frames: np.ndarray, path: Path, dtype: np.dtype
+) -> FrameSource:
+    """Return the chosen frames of a series, by offset where they are uncompressed."""
+    page = series.keyframe
+    field_shape = (page.imagelength, page.imagewidth)
+    if series.dataoffset is not None:
+        nbytes = prod(field_shape) * dtype.itemsize
+        return RawFrames(path, series.dataoffset + frames * nbytes, field_shape, dtype)
+    pages = [page for t in frames.tolist() if (page := series[t]) is not None]
+    if len(pages) < len(frames):
+        raise _truncated(path, len(pages))
+    if page.is_final and all(map(_is_one_piece, pages)):
+        offsets = np.array([page.dataoffsets[0] for page in pages], dtype=np.int64)
+        return RawFrames(path, offsets, field_shape, dtype)
+    return EncodedFrames(
+        path,
+        page.index,
+        np.array([page.dataoffsets for page in pages], dtype=np.int64),
+        np.array([page.databytecounts for page in pages], dtype=np.int64),
+        field_shape,
+        dtype.newbyteorder("="),
+    )
+
+
+def _is_one_piece(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
+    """Whether a page's strips follow one another without gaps."""
+    starts, counts = page.dataoffsets, page.databytecounts
+    return all(starts[i] + counts[i] == starts[i + 1] for i in range(len(starts) - 1))

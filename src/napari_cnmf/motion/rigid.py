@@ -1,0 +1,204 @@
+"""Rigid shifts of frames against a template.
+
+The template is band-passed, so that slow background and pixel noise do not pull the
+peak, and tapered to zero at the edge; its correlation with the untouched frame is then
+free of the wrap-around and of the window's own pull towards zero. What is left is an
+offset common to all frames, which the template itself shows and which is taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_cnmf.motion import kernels
+
+HIGH_PASS_SIGMA_PX = 4.0
+LOW_PASS_SIGMA_PX = 0.7
+TAPER_PX = 12
+_BAND_CYCLES_PER_PX = 0.5
+_LOW_BAND_CYCLES_PER_PX = 0.125
+_FEWEST_LOW_MODES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A template made ready to register frames to; see `prepare_reference`.
+
+    Attributes
+    ----------
+    spectrum : ndarray
+        (2, ky, kx) float32, real and imaginary part of the template's filtered and
+        conjugated spectrum, of unit energy.
+    phase_y, phase_x : ndarray
+        (lag, 2, k) float32, cosine and sine of each lag in the low band.
+    geometry : tuple of int
+        Top, left, height and width of the part of the frame that is compared.
+    limit_px : tuple of float
+        Largest shift along y and x.
+    """
+
+    spectrum: np.ndarray
+    phase_y: np.ndarray
+    phase_x: np.ndarray
+    geometry: tuple[int, int, int, int]
+    limit_px: tuple[float, float]
+
+
+def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
+    """Filter a template and transform it, once for all frames.
+
+    Parameters
+    ----------
+    template : ndarray
+        (Y, X) image that the frames are compared with.
+    max_shift_px : float
+        Largest shift searched for in each direction; never more than half the field.
+
+    Returns
+    -------
+    Reference
+    """
+    height, width = (_fast_length(n) for n in template.shape)
+    top, left = (template.shape[0] - height) // 2, (template.shape[1] - width) // 2
+    image = _filtered(template[top : top + height, left : left + width])
+    limit_px = tuple(float(min(max_shift_px, (n - 1) // 2)) for n in image.shape)
+    spectrum = _band(image)
+    n_low = [_n_modes(n, _LOW_BAND_CYCLES_PER_PX, _FEWEST_LOW_MODES) for n in image.shape]
+    ky = np.arange(-n_low[0], n_low[0] + 1)
+    kx = np.arange(n_low[1] + 1)
+    reference = Reference(
+        spectrum=_planes(spectrum),
+        phase_y=_lag_phases(ky / height, limit_px[0]),
+        phase_x=_lag_phases(kx / width, limit_px[1]),
+        geometry=(top, left, height, width),
+        limit_px=limit_px,
+    )
+    return _centred(reference, spectrum, template)
+
+
+def estimate_shifts(frames: np.ndarray, reference: Reference) -> np.ndarray:
+    """How far the content of each frame has moved from the template.
+
+    A frame without signal, or with pixels that are no number, gets no shift.
+
+    Parameters
+    ----------
+    frames : ndarray
+        (n, Y, X) float32.
+    reference : Reference
+
+    Returns
+    -------
+    ndarray
+        (n, 2) float32, pixels (dy, dx), positive down and right.
+    """
+    shifts = np.empty((len(frames), 2), np.float32)
+    kernels.estimate(
+        _read_only(frames),
+        reference.spectrum,
+        reference.phase_y,
+        reference.phase_x,
+        reference.geometry,
+        reference.limit_px,
+        shifts,
+    )
+    return shifts
+
+
+def apply_shifts(frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Move frames back by their shifts.
+
+    Parameters
+    ----------
+    frames : ndarray
+        (n, Y, X) float32.
+    shifts : ndarray
+        (n, 2), pixels, how far the content has moved: (dy, dx).
+
+    Returns
+    -------
+    ndarray
+        (n, Y, X) float32; what lies outside the frame repeats its edge.
+    """
+    moved = np.empty(frames.shape, np.float32)
+    kernels.shift_back(_read_only(frames), _read_only(shifts), moved)
+    return moved
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Contiguous float32 view that no one writes to: one kind, one compilation."""
+    view = np.ascontiguousarray(array, dtype=np.float32).view()
+    view.flags.writeable = False
+    return view
+
+
+def _fast_length(n: int) -> int:
+    """Largest length up to `n` whose only prime factors are 2, 3 and 5."""
+    while True:
+        rest = n
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n -= 1
+
+
+def _filtered(image: np.ndarray) -> np.ndarray:
+    """Band-pass, then taper to zero at the edge."""
+    image = image.astype(np.float64)
+    smooth = gaussian_filter(image, LOW_PASS_SIGMA_PX)
+    smooth = smooth - gaussian_filter(smooth, HIGH_PASS_SIGMA_PX)
+    return smooth * np.outer(*(_taper(n) for n in image.shape))
+
+
+def _taper(n: int) -> np.ndarray:
+    """Window of `n` pixels with raised-cosine edges; shorter edges in a tiny field."""
+    edge = min(TAPER_PX, n // 4)
+    distance = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
+    return 0.5 - 0.5 * np.cos(np.pi * np.minimum(distance / max(edge, 1), 1))
+
+
+def _n_modes(n: int, cycles_per_px: float, fewest: int = 0) -> int:
+    """Number of positive frequencies up to a limit, without the Nyquist frequency."""
+    return min(max(int(n * cycles_per_px), fewest), (n - 1) // 2)
+
+
+def _band(image: np.ndarray) -> np.ndarray:
+    """Conjugated spectrum of unit energy, ky sorted from negative to positive."""
+    half_ky, n_kx = (_n_modes(n, _BAND_CYCLES_PER_PX) for n in image.shape)
+    spectrum = np.conj(np.fft.rfft2(image))
+    spectrum = spectrum[np.arange(-half_ky, half_ky + 1), : n_kx + 1]
+    spectrum[:, 1:] *= 2  # they stand for the negative kx too
+    spectrum[half_ky, 0] = 0  # the mean
+    return spectrum / (np.linalg.norm(spectrum) or 1.0)
+
+
+def _planes(spectrum: np.ndarray) -> np.ndarray:
+    """Real and imaginary part, one after the other, float32."""
+    return _read_only(np.stack([spectrum.real, spectrum.imag]))
+
+
+def _lag_phases(cycles_per_px: np.ndarray, limit_px: float) -> np.ndarray:
+    """Cosine and sine of every lag of the coarse search; (lag, 2, k)."""
+    n_lags = math.ceil(limit_px / kernels.LAG_STEP_PX)
+    lags = kernels.LAG_STEP_PX * np.arange(-n_lags, n_lags + 1)
+    angle = 2 * np.pi * lags[:, None] * cycles_per_px
+    return _read_only(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+
+
+def _centred(
+    reference: Reference, spectrum: np.ndarray, template: np.ndarray
+) -> Reference:
+    """Move the reference so that the template itself has no shift."""
+    dy, dx = estimate_shifts(template[None], reference)[0].astype(np.float64)
+    _, _, height, width = reference.geometry
+    half_ky = spectrum.shape[0] // 2
+    ky = np.arange(-half_ky, half_ky + 1)[:, None] / height
+    kx = np.arange(spectrum.shape[1]) / width
+    moved = spectrum * np.exp(2j * np.pi * (ky * dy + kx * dx))
+    return replace(reference, spectrum=_planes(moved))

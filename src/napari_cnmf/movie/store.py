@@ -1,0 +1,353 @@
+"""The registered movie on disk: tiles that are quick to read along time.
+
+A store is a zarr group of two arrays: `frames` (T, Y, X), 16-bit codes with value =
+offset + step x code, and `binned` (T // b, Y, X), the exact sums of b consecutive
+codes. A chunk is one block of frames of a tile of about 64 x 64 px, so that a patch is
+read through all time without the rest of the field. A store is written under a
+temporary name and renamed when it is whole: one that was cut short is never found.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from napari_cnmf.errors import InputError, MissingFileError, OutputError
+from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.movie.movie import WHOLE, Movie
+from napari_cnmf.movie.scale import Scale
+
+VERSION = 1
+TILE_PX = 64
+MIN_GROUP = 16
+MAX_BINS = 3000
+MAX_BIN_S = 1.0
+MAX_BLOCK = 512
+BLOCK_BYTES = 135 * 10**6
+
+
+def choose_bin(n_frames: int, frame_rate_hz: float | None, bin_s: float) -> int:
+    """Return how many frames make a time bin.
+
+    As long as `bin_s`; longer for recordings of more than 3000 such bins, so that
+    what is done on bins needs no more memory, but never above 1 s on that account:
+    beyond 3000 s the number of bins grows. Single frames if the rate is unknown.
+    """
+    if frame_rate_hz is None:
+        return 1
+    wanted = max(1, round(bin_s * frame_rate_hz))
+    longest = max(1, round(MAX_BIN_S * frame_rate_hz))
+    return max(wanted, min(ceil(n_frames / MAX_BINS), longest))
+
+
+def group_frames(bin_frames: int) -> int:
+    """Return the frames of a group: whole bins, at least 16 frames.
+
+    Second differences in time are taken inside groups and blocks are whole groups,
+    so that no result depends on the length of the blocks.
+    """
+    return bin_frames * ceil(MIN_GROUP / bin_frames)
+
+
+def block_frames(field_shape: tuple[int, int], bin_frames: int) -> int:
+    """Return the frames of a block, the unit of work and the chunk length in time.
+
+    Whole groups, at most 512 frames and 135 MB in float32 (128 frames of 512 x 512),
+    but at least one group.
+    """
+    group = group_frames(bin_frames)
+    fitting = min(MAX_BLOCK, BLOCK_BYTES // (4 * field_shape[0] * field_shape[1]))
+    return max(group, fitting // group * group)
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What is known of a registered movie.
+
+    Attributes
+    ----------
+    offset, step : float
+        Value of a code, see `Scale`.
+    bin_frames : int
+        Frames of a bin of the binned copy.
+    fingerprint, source_fingerprint : str
+        Of the registered movie, and of the movie that it was made from.
+    frame_rate_hz : float, optional
+        Frames a second.
+    pixel_size_um : (float, float), optional
+        Height and width of a pixel (y, x).
+    n_clipped : int
+        Values that lay outside the range of the codes.
+    version : int
+        Of the format.
+    """
+
+    offset: float
+    step: float
+    bin_frames: int
+    fingerprint: str
+    source_fingerprint: str
+    frame_rate_hz: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    n_clipped: int = 0
+    version: int = VERSION
+
+    @property
+    def scale(self) -> Scale:
+        """What a code stands for."""
+        return Scale(self.offset, self.step)
+
+
+@dataclass(frozen=True)
+class TiledStore:
+    """A registered movie on disk; a `FrameSource`, small enough to send anywhere.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    header : StoreHeader
+        What is known of the movie.
+    frames : ChunkedArray
+        (T, Y, X), the codes.
+    binned : ChunkedArray
+        (T // bin_frames, Y, X), sums of codes; `frames` itself if a bin is one frame.
+    """
+
+    path: Path
+    header: StoreHeader
+    frames: ChunkedArray
+    binned: ChunkedArray
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a finished store.
+
+        Raises
+        ------
+        MissingFileError
+            If there is none.
+        InputError
+            If it is of another version or is no registered movie.
+        """
+        try:
+            about = json.loads((path / "zarr.json").read_text())["attributes"]
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"There is no registered movie in {path}; run the registration first."
+            ) from error
+        if about.get("version") != VERSION:
+            raise InputError(
+                f"{path} is not a registered movie of version {VERSION}, but of "
+                f"{about.get('version')}; register the movie again."
+            )
+        size = about["pixel_size_um"]
+        about["pixel_size_um"] = None if size is None else tuple(size)
+        header = StoreHeader(**about)
+        frames = ChunkedArray.open(path / "frames")
+        one = header.bin_frames == 1
+        binned = frames if one else ChunkedArray.open(path / "binned")
+        return cls(path, header, frames, binned)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns (T, Y, X)."""
+        return self.frames.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel as read: float32."""
+        return np.dtype(np.float32)
+
+    @property
+    def block_frames(self) -> int:
+        """Frames of a chunk."""
+        return self.frames.chunks[0]
+
+    def read(
+        self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
+    ) -> np.ndarray:
+        """Return a block (n, y, x) of float32, freshly owned."""
+        return self._values(self.frames, (frames, rows, cols), 1)
+
+    def read_codes(
+        self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
+    ) -> np.ndarray:
+        """Return a block (n, y, x) of the stored codes, uint16."""
+        codes = np.empty(self._extent(self.frames, (frames, rows, cols)), np.uint16)
+        for place, part in self.frames.parts(frames, rows, cols):
+            codes[place] = part
+        return codes
+
+    def read_binned(self, rows: slice = WHOLE, cols: slice = WHOLE) -> np.ndarray:
+        """Return all time bins of some pixels.
+
+        Returns
+        -------
+        ndarray (T // bin_frames, y, x)
+            float32, the mean of the frames of each bin; a last incomplete bin is
+            left out.
+        """
+        bins = self.header.bin_frames
+        return self._values(self.binned, (WHOLE, rows, cols), bins)
+
+    def movie(self) -> Movie:
+        """Return the registered movie."""
+        header = self.header
+        return Movie(
+            self,
+            header.frame_rate_hz,
+            header.pixel_size_um,
+            fingerprint=header.fingerprint,
+        )
+
+    def write(self, first: int, codes: np.ndarray) -> None:
+        """Write one block of a draft, and its bins; from any thread, in any order.
+
+        Parameters
+        ----------
+        first : int
+            Its first frame, a multiple of `block_frames`.
+        codes : ndarray (n, Y, X)
+            uint16, a whole block or what is left at the end.
+        """
+        with _explained(self.path):
+            self.frames.write(first, codes)
+            bins = self.header.bin_frames
+            if bins > 1 and len(codes) >= bins:
+                self.binned.write(first // bins, sum_bins(codes, bins))
+
+    def finish(self, path: Path, n_clipped: int) -> TiledStore:
+        """Give a draft its final name, in place of an older store, and return it."""
+        with _explained(path):
+            _write_header(self.path, replace(self.header, n_clipped=n_clipped))
+            if path.exists():
+                shutil.rmtree(path)
+            self.path.rename(path)
+        return TiledStore.open(path)
+
+    def _values(
+        self, array: ChunkedArray, window: tuple[slice, slice, slice], divisor: int
+    ) -> np.ndarray:
+        """Return a block of an array as values."""
+        values = np.empty(self._extent(array, window), np.float32)
+        for place, part in array.parts(*window):
+            values[place] = self.header.scale.values(part, divisor)
+        return values
+
+    @staticmethod
+    def _extent(array: ChunkedArray, window: tuple[slice, slice, slice]) -> list[int]:
+        """Return the shape of a block of an array."""
+        pairs = zip(window, array.shape, strict=True)
+        return [len(range(*part.indices(length))) for part, length in pairs]
+
+
+def sum_bins(codes: np.ndarray, bin_frames: int) -> np.ndarray:
+    """Return the sums (n // bin_frames, Y, X) of consecutive codes, as uint32."""
+    n_bins = len(codes) // bin_frames
+    whole = codes[: n_bins * bin_frames]
+    sums = whole[::bin_frames].astype(np.uint32)
+    for i in range(1, bin_frames):
+        sums += whole[i::bin_frames]
+    return sums
+
+
+@contextmanager
+def draft(
+    path: Path, header: StoreHeader, shape: tuple[int, int, int], block: int
+) -> Iterator[TiledStore]:
+    """Give an empty store to be written, under a temporary name.
+
+    It must be finished inside the context; it is removed if an error or a
+    cancellation ends the context, and a killed run's is removed by the next.
+
+    Parameters
+    ----------
+    path : Path
+        Where the finished store will be.
+    header : StoreHeader
+        What is known of the movie.
+    shape : (int, int, int)
+        Of the movie (T, Y, X).
+    block : int
+        Frames of a chunk, whole bins, from `block_frames`.
+
+    Raises
+    ------
+    OutputError
+        If the place is taken by something else or cannot be written to.
+    """
+    if path.exists() and not _is_store(path):
+        raise OutputError(
+            f"{path} exists and is no registered movie, so it is not replaced; "
+            "choose another place or remove it."
+        )
+    temporary = path.with_name(path.name + ".part")
+    with _explained(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        store = _create(temporary, header, shape, min(block, shape[0]))
+    try:
+        yield store
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _create(
+    path: Path, header: StoreHeader, shape: tuple[int, int, int], block: int
+) -> TiledStore:
+    """Write the descriptions of an empty store."""
+    height, width = (_tile_px(side, block) for side in shape[1:])
+    frames = ChunkedArray(path / "frames", shape, (block, height, width), "uint16")
+    frames.create()
+    bins = header.bin_frames
+    binned = frames
+    if bins > 1:
+        size = (shape[0] // bins, *shape[1:])
+        chunk = (max(1, block // bins), height, width)
+        binned = ChunkedArray(path / "binned", size, chunk, "uint32")
+        binned.create()
+    return TiledStore(path, header, frames, binned)
+
+
+def _tile_px(side: int, block: int) -> int:
+    """Return the side of a tile: about 64 px, evenly cut.
+
+    Tiles of the short blocks of large fields are twice as wide, or there would be
+    too many files.
+    """
+    wanted = TILE_PX if block >= TILE_PX else 2 * TILE_PX
+    return ceil(side / max(1, round(side / wanted)))
+
+
+def _write_header(path: Path, header: StoreHeader) -> None:
+    """Write the description of the group, which makes a store whole."""
+    about: dict[str, Any] = {"zarr_format": 3, "node_type": "group"}
+    about["attributes"] = asdict(header)
+    (path / "zarr.json").write_text(json.dumps(about, indent=2))
+
+
+def _is_store(path: Path) -> bool:
+    """Whether a folder holds a store that may be replaced."""
+    return (path / "zarr.json").is_file() and (path / "frames").is_dir()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into a sentence that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"The registered movie cannot be written to {path} ({error.strerror}); "
+            "free space there or choose another output folder."
+        ) from error

@@ -61,7 +61,7 @@ class SimulationParameters:
     neuropil: float = 8.5  #: photons per pixel and frame
     neuropil_modulation: float = 0.06
     n_domains: int = 8  #: regions of neuropil that fluctuate separately
-    n_vessels: int = 4
+    vessel_depth: float = 0.25  #: part of the neuropil's light that vessels swallow
     bleaching: float = 0.15  #: part of the resting light lost by the end
 
     gain: float = 20.0  #: digital units per photon
@@ -111,15 +111,12 @@ class Simulation:
     seed: int
 
 
-def simulate(
-    parameters: SimulationParameters | None = None, seed: int = 0
-) -> Simulation:
+def simulate(parameters: SimulationParameters, seed: int = 0) -> Simulation:
     """Make a movie and its truth.
 
     Parameters
     ----------
-    parameters : SimulationParameters, optional
-        The defaults if left out.
+    parameters : SimulationParameters
     seed : int
         The same seed and parameters give the same bytes.
 
@@ -128,28 +125,29 @@ def simulate(
     Simulation
         Sources are ordered by kind: somata, processes, defocused somata.
     """
-    p = parameters or SimulationParameters()
-    rng = np.random.default_rng(seed)
+    p, rng = parameters, np.random.default_rng(seed)
     cells = _cells(p, rng)
     images = _images(p, cells["kind"], cells["centres"], rng)
-    maps, courses = _background(p, images @ cells["brightness"], rng)
-    light = sp.hstack([maps, images], format="csr")
-    courses = np.concatenate([courses, cells["traces"]])
-    shifts, (modes, mode_traces) = _rigid_shifts(p, rng), _nonrigid_motion(p, rng)
+    maps, background = _background(p, images @ cells["brightness"], rng)
+    light = sp.hstack([sp.csr_array(maps), images], format="csr")
+    courses = np.concatenate([background, cells["traces"]])
+    motion = _rigid_shifts(p, rng), *_nonrigid_motion(p, rng)
 
     inside = np.pad(np.ones((p.height_px, p.width_px), bool), p.margin_px).ravel()
     footprints = sp.csc_array(images[inside])
     mean = (light @ courses.mean(axis=1))[inside]
-    mean_image = (p.offset + p.gain * mean).reshape(p.height_px, p.width_px)
+    variance = mean + (p.read_noise / p.gain) ** 2
+    d_prime = np.sqrt(footprints.power(2).T @ (1 / variance)).astype(np.float32)
+    mean_image = (p.offset + p.gain * mean).astype(np.float32)
     return Simulation(
-        movie=_record(p, (light, courses), (shifts, modes, mode_traces), rng),
+        movie=_record(p, light, courses, motion, rng),
         footprints=footprints,
         fraction_in_field=footprints.sum(axis=0) / images.sum(axis=0),
-        snr=_snr(footprints, cells["traces"], mean + (p.read_noise / p.gain) ** 2),
-        shifts=shifts,
-        modes=modes,
-        mode_traces=mode_traces,
-        mean_image=mean_image.astype(np.float32),
+        snr=d_prime * cells["traces"].max(axis=1),
+        shifts=motion[0],
+        modes=motion[1],
+        mode_traces=motion[2],
+        mean_image=mean_image.reshape(p.height_px, p.width_px),
         frame_rate_hz=p.frame_rate_hz,
         parameters=p,
         seed=seed,
@@ -166,41 +164,27 @@ def save_truth(simulation: Simulation, path: str | Path) -> None:
     path : str or Path
         File to write; its folder must exist.
     """
-    s = simulation
-    np.savez_compressed(
-        path,
-        A_data=s.footprints.data,
-        A_indices=s.footprints.indices,
-        A_indptr=s.footprints.indptr,
-        A_shape=np.array(s.footprints.shape),
-        order=np.array("C"),
-        params=np.array(json.dumps(asdict(s.parameters))),
-        C=s.traces,
-        S=s.spikes,
-        kind=s.kind,
-        frac_in_fov=s.fraction_in_field,
-        n_spikes=s.n_spikes,
-        snr=s.snr,
-        center=s.centres,
-        brightness=s.brightness,
-        tau=s.time_constants,
-        shifts=s.shifts,
-        nr_modes=s.modes,
-        nr_q=s.mode_traces,
-        mean_image=s.mean_image,
-        dims=np.array(s.movie.shape[1:]),
-        fr=np.array(s.frame_rate_hz),
-        seed=np.array(s.seed),
-    )
+    s, a = simulation, simulation.footprints
+    footprints = {"A_data": a.data, "A_indices": a.indices, "A_indptr": a.indptr}
+    layout = {"A_shape": a.shape, "order": "C", "dims": s.movie.shape[1:]}
+    activity = {"C": s.traces, "S": s.spikes, "n_spikes": s.n_spikes, "snr": s.snr}
+    cells = {"kind": s.kind, "center": s.centres, "frac_in_fov": s.fraction_in_field}
+    optics = {"brightness": s.brightness, "tau": s.time_constants}
+    motion = {"shifts": s.shifts, "nr_modes": s.modes, "nr_q": s.mode_traces}
+    params = json.dumps(asdict(s.parameters))
+    origin = {"params": params, "fr": s.frame_rate_hz, "seed": s.seed}
+    mean = {"mean_image": s.mean_image}
+    truth = footprints | layout | activity | cells | optics | motion | origin | mean
+    np.savez_compressed(path, **truth)
 
 
 def _cells(p: SimulationParameters, rng: Generator) -> dict[str, Any]:
     """Place and stimulate all sources; fields of `Simulation`."""
     numbers = [p.n_somata, p.n_processes, p.n_defocused]
     kind = np.repeat([SOMA, PROCESS, DEFOCUSED], numbers)
-    brightness = p.brightness * _log_normal(p.brightness_sigma, len(kind), rng)
+    brightness = p.brightness * rng.lognormal(0, p.brightness_sigma, len(kind))
     brightness[kind == DEFOCUSED] *= 0.5  # the same light on more pixels
-    peaks = brightness * p.spike_dff * _log_normal(p.spike_dff_sigma, len(kind), rng)
+    peaks = brightness * p.spike_dff * rng.lognormal(0, p.spike_dff_sigma, len(kind))
     shortest, longest = np.transpose([p.decay_s, p.rise_s])
     time_constants = rng.uniform(shortest, longest, (len(kind), 2))
     spikes = _spikes(p, len(kind), rng)
@@ -259,7 +243,7 @@ def _soma(yx: np.ndarray, diameter: float, rng: Generator) -> np.ndarray:
     order = np.arange(2, 5)[:, None, None]
     waves = np.cos(order * np.arctan2(*yx) + rng.uniform(0, 2 * np.pi, order.shape))
     ragged = (rng.normal(0, 0.1, order.shape) / (order - 1) * waves).sum(axis=0)
-    radius = 0.54 * diameter * _log_normal(0.06, 1, rng) * (1 + ragged)
+    radius = 0.54 * diameter * rng.lognormal(0, 0.06) * (1 + ragged)
     disc = 1 / (1 + np.exp((np.hypot(*yx) - radius) / 0.4))
     offset = rng.normal(0, 0.08 * diameter, (2, 1, 1))
     from_nucleus = np.hypot(*(yx - offset)) / (0.3 * diameter)
@@ -288,7 +272,7 @@ def _defocused(yx: np.ndarray, diameter: float, rng: Generator) -> np.ndarray:
 def _spikes(p: SimulationParameters, n_cells: int, rng: Generator) -> np.ndarray:
     """Poisson bursts of geometric length, 40 ms between their spikes, (K, T) counts."""
     spikes = np.zeros((n_cells, p.n_frames), np.uint8)
-    rates = p.burst_rate_hz * _log_normal(p.burst_rate_sigma, n_cells, rng)
+    rates = p.burst_rate_hz * rng.lognormal(0, p.burst_rate_sigma, n_cells)
     duration_s = p.n_frames / p.frame_rate_hz
     for counts, rate in zip(spikes, rates, strict=True):
         for start in rng.uniform(0, duration_s, rng.poisson(rate * duration_s)):
@@ -308,9 +292,8 @@ def _calcium(spikes: np.ndarray, time_constants: np.ndarray) -> np.ndarray:
     n = np.arange(1, 1 + int(np.ceil(3 * time_constants.max(initial=1))))
     traces = np.empty(spikes.shape)
     for trace, counts, (d, r) in zip(traces, spikes, poles, strict=True):
-        trace[:] = lfilter(
-            [(d - r) / (d**n - r**n).max()], [1, -(d + r), d * r], counts
-        )
+        scale = (d - r) / (d**n - r**n).max()
+        trace[:] = lfilter([scale], [1, -(d + r), d * r], counts)
     return traces
 
 
@@ -321,8 +304,9 @@ def _background(
     shape = p.scene_shape
     textures = [_texture(shape, s * p.diameter_px, rng) for s in (0.15, 0.5, 1.5)]
     neuropil = p.neuropil * np.exp(np.tensordot([0.04, 0.14, 0.1], textures, 1))
-    for _ in range(p.n_vessels):
-        neuropil *= _vessel(shape, p.diameter_px, rng)
+    # Vessels run where another texture changes its sign.
+    lines = np.exp(-((_texture(shape, 2.5 * p.diameter_px, rng) / 0.1) ** 2) / 2)
+    neuropil *= 1 - p.vessel_depth * lines
     patches = [_texture(shape, 1.2 * p.diameter_px, rng) for _ in range(p.n_domains)]
     domains = np.exp(np.multiply(1.5, patches))
     domains *= neuropil / domains.sum(axis=0)
@@ -333,33 +317,13 @@ def _background(
     return maps.astype(np.float32), courses.astype(np.float32)
 
 
-def _vessel(shape: tuple[int, int], diameter: float, rng: Generator) -> np.ndarray:
-    """Transmission (H, W) of a blurred, winding dark line across the whole picture."""
-    centre, direction = rng.uniform(0, shape), _direction(rng)
-    y, x = np.indices(shape) - centre[:, None, None]
-    along = y * direction[0] + x * direction[1]
-    across = y * direction[1] - x * direction[0]
-    across += 0.4 * diameter * np.sin(along / rng.uniform(0.6, 1.3) / diameter)
-    width = rng.uniform(0.2, 0.4) * diameter
-    return 1 - rng.uniform(0.1, 0.35) * np.exp(-((across / width) ** 2) / 2)
-
-
 def _fluctuations(p: SimulationParameters, rng: Generator) -> np.ndarray:
     """Relative change of each domain (D, T): shared and own, slow and fast, skewed."""
     shape = (1 + p.n_domains, p.n_frames)
-    slow = _coloured(shape, 10.0 * p.frame_rate_hz, rng)
-    fast = _coloured(shape, 0.6 * p.frame_rate_hz, rng)
+    slow, fast = (_coloured(shape, s * p.frame_rate_hz, rng) for s in (10, 0.6))
     smooth = ndi.gaussian_filter1d(slow + fast, 0.15 * p.frame_rate_hz, axis=1)
     skewed = p.neuropil_modulation * 2.7 * np.expm1(0.4 * smooth)
     return 1.1 * skewed[:1] + skewed[1:]
-
-
-def _snr(
-    footprints: sp.csc_array, traces: np.ndarray, variance: np.ndarray
-) -> np.ndarray:
-    """Compute d' of each trace's peak against the pixels' noise, (K,)."""
-    information = footprints.power(2).T @ (1 / variance)
-    return (traces.max(axis=1) * np.sqrt(information)).astype(np.float32)
 
 
 def _rigid_shifts(p: SimulationParameters, rng: Generator) -> np.ndarray:
@@ -375,28 +339,26 @@ def _rigid_shifts(p: SimulationParameters, rng: Generator) -> np.ndarray:
     return np.clip(p.motion_sd_px * shifts, -p.max_shift_px, p.max_shift_px)
 
 
-def _nonrigid_motion(
-    p: SimulationParameters, rng: Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _nonrigid_motion(p: SimulationParameters, rng: Generator) -> tuple[np.ndarray, ...]:
     """Smooth displacement modes (M, 2, Y, X) and their courses (M, T) px."""
-    n_modes = 3 if p.max_nonrigid_px > 0 else 0
-    shape = (p.height_px, p.width_px)
-    modes = np.empty((n_modes, 2, *shape), np.float32)
-    for mode in modes.reshape(-1, *shape):
-        mode[:] = _texture(shape, min(shape) / 4, rng)
-        mode /= np.abs(mode).max()
-    courses = np.tanh(_coloured((n_modes, p.n_frames), p.frame_rate_hz, rng))
-    return modes, (p.max_nonrigid_px / 3 * courses).astype(np.float32)
+    shape = (3 if p.max_nonrigid_px > 0 else 0, 2, p.height_px, p.width_px)
+    noise = rng.standard_normal(shape)
+    modes = ndi.gaussian_filter(noise, min(shape[2:]) / 4, axes=(2, 3), mode="wrap")
+    modes /= np.abs(modes).max(axis=(2, 3), keepdims=True)
+    courses = np.tanh(_coloured((len(modes), p.n_frames), p.frame_rate_hz, rng))
+    courses *= p.max_nonrigid_px / 3
+    return modes.astype(np.float32), courses.astype(np.float32)
 
 
 def _record(
     p: SimulationParameters,
-    scene: tuple[sp.csr_array, np.ndarray],
-    motion: tuple[np.ndarray, np.ndarray, np.ndarray],
+    light: sp.csr_array,
+    courses: np.ndarray,
+    motion: tuple[np.ndarray, ...],
     rng: Generator,
 ) -> np.ndarray:
-    """Move each frame, then add noise: (T, Y, X) uint16."""
-    (light, courses), (shifts, modes, mode_traces) = scene, motion
+    """Move each frame of the scene, then add noise: (T, Y, X) uint16."""
+    shifts, modes, mode_traces = motion
     movie = np.empty((p.n_frames, p.height_px, p.width_px), np.uint16)
     for start in range(0, p.n_frames, _BLOCK_FRAMES):
         block = slice(start, start + _BLOCK_FRAMES)
@@ -409,24 +371,19 @@ def _record(
             else:
                 moved = _shifted(frame, shifts[t], p.margin_px)
             photons[t - start] = moved
-        movie[block] = _digitised(p, photons, rng)
+        movie[block] = _noisy(p, photons, rng)
     return movie
 
 
 def _shifted(frame: np.ndarray, shift: np.ndarray, margin: int) -> np.ndarray:
     """Move by (y, x) px with a Lanczos filter and cut the margin off."""
-    reach = len(_TAPS) // 2
     whole = np.rint(shift).astype(int)
-    window = [
-        slice(margin - w - reach, size - margin - w + reach)
-        for w, size in zip(whole, frame.shape, strict=True)
-    ]
-    moved = frame[tuple(window)]
     for axis, fraction in enumerate(shift - whole):
         t = _TAPS - fraction
-        weights = np.sinc(t) * np.sinc(t / (reach + 0.5))
-        moved = ndi.convolve1d(moved, weights / weights.sum(), axis)
-    return moved[reach:-reach, reach:-reach]
+        weights = np.sinc(t) * np.sinc(t / (_TAPS[-1] + 0.5))
+        frame = ndi.convolve1d(frame, weights / weights.sum(), axis)
+    (top, left), (height, width) = margin - whole, np.subtract(frame.shape, 2 * margin)
+    return frame[top : top + height, left : left + width]
 
 
 def _warped(frame: np.ndarray, displacement: np.ndarray, margin: int) -> np.ndarray:
@@ -435,9 +392,7 @@ def _warped(frame: np.ndarray, displacement: np.ndarray, margin: int) -> np.ndar
     return ndi.map_coordinates(frame, source, order=3)
 
 
-def _digitised(
-    p: SimulationParameters, photons: np.ndarray, rng: Generator
-) -> np.ndarray:
+def _noisy(p: SimulationParameters, photons: np.ndarray, rng: Generator) -> np.ndarray:
     """Add photon and read noise and count in digital units.
 
     One normal deviate is bent (Cornish-Fisher) until mean, variance and third cumulant
@@ -446,7 +401,7 @@ def _digitised(
     """
     photons = np.maximum(photons, 0)
     variance = photons + (p.read_noise / p.gain) ** 2
-    bend = photons / (6 * np.maximum(variance, 1e-6))
+    bend = photons / (6 * np.maximum(variance, 1))
     z = rng.standard_normal(photons.shape, dtype=np.float32)
     noise = np.sqrt(variance - 2 * bend**2) * z + bend * (z * z - 1)
     return np.clip(np.rint(p.offset + p.gain * (photons + noise)), 0, 65535)
@@ -464,11 +419,6 @@ def _texture(shape: tuple[int, int], scale_px: float, rng: Generator) -> np.ndar
     """Smooth random picture of zero mean and unit variance."""
     noise = ndi.gaussian_filter(rng.standard_normal(shape), scale_px, mode="wrap")
     return (noise - noise.mean()) / noise.std()
-
-
-def _log_normal(sigma: float, n: int, rng: Generator) -> np.ndarray:
-    """Factors (n,) with a median of 1."""
-    return np.exp(sigma * rng.standard_normal(n))
 
 
 def _direction(rng: Generator) -> np.ndarray:

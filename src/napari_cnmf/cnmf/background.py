@@ -8,28 +8,59 @@ in the weight of each pixel. Replaces the rank-one background of a patch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.ndimage import gaussian_filter
+
+
+@dataclass(frozen=True, eq=False)
+class Hats:
+    """Linear interpolation from nodes to the pixels of one axis.
+
+    Attributes
+    ----------
+    low : ndarray
+        (n,) int32, the node at or before each pixel.
+    part : ndarray
+        (n,) float32, the share of the next node; the rest is the share of `low`.
+    n_nodes : int
+    """
+
+    low: np.ndarray
+    part: np.ndarray
+    n_nodes: int
 
 
 @dataclass(frozen=True, eq=False)
 class HatGrid:
-    """Bilinear interpolation from a grid of nodes to the pixels of a field.
+    """Bilinear interpolation from a grid of nodes to the pixels of a field."""
 
-    Attributes
-    ----------
-    nodes : ndarray
-        (pixels, 4) int32, the nodes around each pixel.
-    shares : ndarray
-        (pixels, 4) float32, their shares, which add up to one.
-    n_nodes : int
-        Size of the grid.
-    """
+    rows: Hats
+    cols: Hats
 
-    nodes: np.ndarray
-    shares: np.ndarray
-    n_nodes: int
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes, row by row."""
+        return self.rows.n_nodes * self.cols.n_nodes
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        """(pixels, 4) int32: the nodes around each pixel."""
+        corners = [
+            (self.rows.low[:, None] + i) * self.cols.n_nodes + self.cols.low[None] + j
+            for i in (0, 1)
+            for j in (0, 1)
+        ]
+        return np.stack([c.ravel() for c in corners], axis=1).astype(np.int32)
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """(pixels, 4) float32: their shares, which add up to one."""
+        y, x = self.rows.part[:, None], self.cols.part[None]
+        corners = [(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x]
+        return np.stack([c.ravel() for c in corners], axis=1)
 
     def maps(self, weights: np.ndarray) -> sp.csc_array:
         """Hats times the weights of the pixels, (pixels, nodes) float32."""
@@ -45,26 +76,24 @@ class HatGrid:
 
 def hat_grid(field_shape: tuple[int, int], pitch_px: float) -> HatGrid:
     """Spread nodes evenly over a field, at most `pitch_px` apart."""
-    (y_low, y_high, y_part, n_y), (x_low, x_high, x_part, n_x) = (
-        _hats_along(n, pitch_px) for n in field_shape
-    )
-    nodes, shares = [], []
-    for y, y_share in ((y_low, 1 - y_part), (y_high, y_part)):
-        for x, x_share in ((x_low, 1 - x_part), (x_high, x_part)):
-            nodes.append((y[:, None] * n_x + x[None, :]).ravel())
-            shares.append((y_share[:, None] * x_share[None, :]).ravel())
-    return HatGrid(
-        np.ascontiguousarray(np.stack(nodes, axis=1), dtype=np.int32),
-        np.ascontiguousarray(np.stack(shares, axis=1), dtype=np.float32),
-        n_y * n_x,
-    )
+    return HatGrid(*(_hats(n, pitch_px) for n in field_shape))
 
 
-def _hats_along(
-    n: int, pitch_px: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Lower node, upper node and the upper one's share for each pixel of an axis."""
+def even_weights(
+    weights: np.ndarray, field_shape: tuple[int, int], pitch_px: float
+) -> np.ndarray:
+    """Divide weights by their local mean, which the time courses can carry as well.
+
+    This makes the weights of neighbouring patches agree where they meet.
+    """
+    image = weights.reshape(field_shape)
+    local = gaussian_filter(image, pitch_px)
+    return (image / np.maximum(local, 1e-3 * max(image.mean(), 1e-6))).ravel()
+
+
+def _hats(n: int, pitch_px: float) -> Hats:
+    """Nodes along an axis of `n` pixels."""
     n_nodes = max(int(np.ceil((n - 1) / pitch_px)) + 1, 2)
     position = np.arange(n) * ((n_nodes - 1) / max(n - 1, 1))
-    low = np.minimum(position.astype(int), n_nodes - 2)
-    return low, low + 1, position - low, n_nodes
+    low = np.minimum(position.astype(np.int32), n_nodes - 2)
+    return Hats(low.astype(np.int32), (position - low).astype(np.float32), n_nodes)

@@ -10,10 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import ndtri
 
-from napari_cnmf.cnmf.deconvolution import constrained_ar1, deconvolve
-from napari_cnmf.cnmf.parameters import TemporalParameters
+from napari_cnmf.cnmf.deconvolution import (
+    ar_coefficients,
+    constrained_ar1,
+    deconvolve,
+    kinetics,
+    trace_noise,
+)
+from napari_cnmf.cnmf.parameters import CnmfParameters, TemporalParameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,39 +35,66 @@ class Denoised:
     penalty: np.ndarray
 
 
-def denoise(
-    raw: np.ndarray,
-    parameters: TemporalParameters,
-    frame_rate_hz: float,
-    kinetics: tuple[float, float],
-) -> Denoised:
-    """Denoise demixed traces.
+@dataclass(frozen=True, slots=True)
+class Denoiser:
+    """How traces at one rate are denoised, and the background's smoothed.
 
-    Parameters
+    Attributes
     ----------
-    raw : ndarray
-        (K, T) float32.
     parameters : TemporalParameters
-    frame_rate_hz : float
-        Of the traces.
-    kinetics : tuple of float
+    smoothing_s : float
+        Width of the Gaussian for the background's traces.
+    rate_hz : float
+        Frame rate of the traces.
+    ar : tuple of float
         AR(2) coefficients of the indicator at that rate.
     """
-    noise = bend_noise(raw)
-    baseline = slow_baseline(raw, noise, parameters, frame_rate_hz)
-    if parameters.method == "kinetics":
-        penalty = parameters.penalty_sd * noise
-        calcium, spikes = deconvolve(raw - baseline, kinetics, penalty)
-        ar = np.tile(np.float32(kinetics), (len(raw), 1))
+
+    parameters: TemporalParameters
+    smoothing_s: float
+    rate_hz: float
+    ar: tuple[float, float]
+
+    @classmethod
+    def at(
+        cls, rate_hz: float, parameters: CnmfParameters, decay_s: float, rise_s: float
+    ) -> Denoiser:
+        """Denoiser for traces of the given rate."""
+        ar = kinetics(decay_s, rise_s, rate_hz)
+        smoothing_s = parameters.background.smoothing_s
+        return cls(parameters.temporal, smoothing_s, rate_hz, ar)
+
+    def denoise(self, raw: np.ndarray) -> Denoised:
+        """Denoise demixed traces (K, T) float32."""
+        noise = bend_noise(raw)
+        baseline = slow_baseline(raw, noise, self.parameters, self.rate_hz)
+        if self.parameters.method == "constrained":
+            return self._constrained(raw, baseline)
+        penalty = self.parameters.penalty_sd * noise
+        calcium, spikes = deconvolve(raw - baseline, self.ar, penalty)
+        ar = np.tile(np.float32(self.ar), (len(raw), 1))
         return Denoised(calcium, spikes, baseline, ar, noise, penalty)
-    fit = constrained_ar1(
-        raw - baseline,
-        nonnegative_baseline=parameters.nonnegative_baseline,
-        fudge=parameters.fudge_factor,
-    )
-    ar = np.stack([fit.g, np.zeros_like(fit.g)], axis=1)
-    baseline = baseline + fit.baseline[:, None].astype(np.float32)
-    return Denoised(fit.denoised, fit.spikes, baseline, ar, fit.noise, fit.penalty)
+
+    def smooth(self, background: np.ndarray) -> np.ndarray:
+        """Smooth the background's traces (nodes, T) in time."""
+        sigma = self.smoothing_s * self.rate_hz
+        return gaussian_filter1d(background, sigma, axis=1) if sigma else background
+
+    def _constrained(self, raw: np.ndarray, baseline: np.ndarray) -> Denoised:
+        """Fit AR(1) with noise, coefficient, offset and sparsity of each trace."""
+        above = raw - baseline
+        noise = trace_noise(above)
+        fudge = self.parameters.fudge_factor
+        g = ar_coefficients(above, noise, 1, fudge=fudge)[:, 0]
+        fit = constrained_ar1(
+            above,
+            noise=noise,
+            g=g,
+            nonnegative_baseline=self.parameters.nonnegative_baseline,
+        )
+        ar = np.stack([fit.g, np.zeros_like(fit.g)], axis=1)
+        baseline = baseline + fit.baseline[:, None].astype(np.float32)
+        return Denoised(fit.denoised, fit.spikes, baseline, ar, fit.noise, fit.penalty)
 
 
 def bend_noise(traces: np.ndarray) -> np.ndarray:
@@ -101,7 +135,7 @@ def slow_baseline(
         ],
         axis=1,
     )
-    lift = -norm.ppf(parameters.baseline_percentile / 100) / np.sqrt(short)
+    lift = -ndtri(parameters.baseline_percentile / 100) / np.sqrt(short)
     knots += (lift * noise)[:, None]
     return _interpolate(knots, edges[1:-1] * short, n_t)
 

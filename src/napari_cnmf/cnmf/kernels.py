@@ -277,3 +277,60 @@ def _largest_piece(image: np.ndarray, level: float) -> np.ndarray:
         if total > best_sum:
             best, best_sum = label, total
     return labels == best if best else np.zeros((n_y, n_x), np.bool_)
+
+
+@kernel
+def project_frames(
+    frames: np.ndarray,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write ``A' Y`` for a block of whole frames (n, pixels) to `out` (K, n)."""
+    for f in range(len(frames)):
+        frame = frames[f]
+        for k in range(len(indptr) - 1):
+            total = np.float32(0.0)
+            for j in range(indptr[k], indptr[k + 1]):
+                total += data[j] * frame[indices[j]]
+            out[k, f] = total
+
+
+@kernel
+def project_frames_grid(
+    frames: np.ndarray,
+    weights: np.ndarray,
+    row_low: np.ndarray,
+    row_part: np.ndarray,
+    col_low: np.ndarray,
+    col_part: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Write ``(W H)' Y`` for a block of frames (n, Y, X) to `out` (n, rows, cols).
+
+    Sums run over the pixels between two nodes, so the hats cost two products a pixel.
+    """
+    n_x = frames.shape[2]
+    out[:] = 0
+    for f in range(len(frames)):
+        for y in range(frames.shape[1]):
+            low, part = row_low[y], row_part[y]
+            x = 0
+            while x < n_x:
+                node = col_low[x]
+                whole = np.float32(0.0)
+                right = np.float32(0.0)
+                end = x
+                while end < n_x and col_low[end] == node:
+                    end += 1
+                for i in range(x, end):
+                    value = weights[y, i] * frames[f, y, i]
+                    whole += value
+                    right += col_part[i] * value
+                left = whole - right
+                x = end
+                out[f, low, node] += (1 - part) * left
+                out[f, low, node + 1] += (1 - part) * right
+                out[f, low + 1, node] += part * left
+                out[f, low + 1, node + 1] += part * right

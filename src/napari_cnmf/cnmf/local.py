@@ -7,27 +7,18 @@ in the residual picks up what brighter neighbours had hidden.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.ndimage import gaussian_filter1d
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.background import hat_grid
-from napari_cnmf.cnmf.deconvolution import kinetics
-from napari_cnmf.cnmf.denoising import denoise
+from napari_cnmf.cnmf.background import even_weights, hat_grid
+from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.initialise.greedy import greedy
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.cnmf.parameters import (
-    BackgroundParameters,
-    InitParameters,
-    MergeParameters,
-    PatchParameters,
-    SpatialParameters,
-    TemporalParameters,
-)
+from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.spatial import update_footprints
 from napari_cnmf.cnmf.temporal import NormalEquations, normal_gram, solve_traces
 
@@ -37,28 +28,11 @@ _MIN_PEAK_SD = 4.0
 _MIN_AREA_SOMAS = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CnmfParameters:
-    """All groups of parameters that the factorisation needs.
-
-    `decay_s` and `rise_s` are the indicator's, `rate_hz` the movie's frame rate.
-    """
-
-    patches: PatchParameters
-    init: InitParameters
-    spatial: SpatialParameters
-    background: BackgroundParameters
-    merge: MergeParameters
-    temporal: TemporalParameters
-    decay_s: float
-    rise_s: float
-
-
 def fit_local(
     movie: np.ndarray,
     field_shape: tuple[int, int],
     parameters: CnmfParameters,
-    rate_hz: float,
+    denoiser: Denoiser,
 ) -> Model:
     """Find and outline the components of a patch.
 
@@ -69,15 +43,15 @@ def fit_local(
     field_shape : tuple of int
         (Y, X) of the patch.
     parameters : CnmfParameters
-    rate_hz : float
-        Of the (binned) movie.
+    denoiser : Denoiser
+        For traces at the rate of the (binned) movie.
 
     Returns
     -------
     Model
     """
-    diameter = parameters.init.diameter_px
-    grid = hat_grid(field_shape, parameters.background.pitch_diameters * diameter)
+    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
+    grid = hat_grid(field_shape, pitch)
     footprints, traces = greedy(
         movie, field_shape, parameters.init, parameters.patches.max_components
     )
@@ -89,54 +63,41 @@ def fit_local(
         weights=np.ones(len(movie), np.float32),
         background=np.zeros((grid.n_nodes, movie.shape[1]), np.float32),
     )
-    model = update_traces(movie, model, parameters, rate_hz, _SWEEPS)
+    model = _update_traces(movie, model, denoiser)
     for number in range(parameters.spatial.rounds):
-        model = _round(movie, model, parameters, rate_hz)
+        model = _round(movie, model, parameters, denoiser)
         if number == 0 and parameters.init.second_search:
             model = _search_again(movie, model, parameters)
-    return model
-
-
-def update_traces(
-    movie: np.ndarray,
-    model: Model,
-    parameters: CnmfParameters,
-    rate_hz: float,
-    sweeps: int,
-) -> Model:
-    """Update the traces of cells and background, given the footprints."""
-    n_cells, n_t = len(model), movie.shape[1]
-    maps = model.grid.maps(model.weights)
-    target = np.empty((n_cells + model.grid.n_nodes, n_t), np.float32)
-    a = model.footprints
-    kernels.project(movie, a.indptr, a.indices, a.data, target[:n_cells])
-    kernels.project_grid(
-        movie, model.grid.nodes, model.grid.shares, model.weights, target[n_cells:]
-    )
-    equations = NormalEquations(normal_gram(a, maps), target, n_cells)
-    ar = kinetics(parameters.decay_s, parameters.rise_s, rate_hz)
-    sigma = parameters.background.smoothing_s * rate_hz
-
-    def split(_cells: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = denoise(raw, parameters.temporal, rate_hz, ar)
-        return parts.calcium, parts.baseline
-
-    start = np.concatenate([model.traces, model.background])
-    traces, _, background = solve_traces(
-        equations, start, split, lambda f: gaussian_filter1d(f, sigma, axis=1), sweeps
-    )
-    return replace(model, traces=traces, background=background).without_empty()
+    return replace(model, weights=even_weights(model.weights, field_shape, pitch))
 
 
 def _round(
-    movie: np.ndarray, model: Model, parameters: CnmfParameters, rate_hz: float
+    movie: np.ndarray, model: Model, parameters: CnmfParameters, denoiser: Denoiser
 ) -> Model:
     """Outline, demix, merge."""
-    smoothing = parameters.background.weight_smoothing_px
-    model = update_footprints(movie, model, parameters.spatial, smoothing)
-    model = update_traces(movie, model, parameters, rate_hz, _SWEEPS)
-    model = _prune(model, parameters.init.diameter_px)
+    model = _prune(
+        update_footprints(movie, model, parameters), parameters.init.diameter_px
+    )
+    model = _prune(_update_traces(movie, model, denoiser), parameters.init.diameter_px)
     return merge(model, parameters.merge, parameters.init.diameter_px)
+
+
+def _update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model:
+    """Update the traces of cells and background, given the footprints."""
+    n_cells, a, grid = len(model), model.footprints, model.grid
+    target = np.empty((n_cells + grid.n_nodes, movie.shape[1]), np.float32)
+    kernels.project(movie, a.indptr, a.indices, a.data, target[:n_cells])
+    kernels.project_grid(
+        movie, grid.nodes, grid.shares, model.weights, target[n_cells:]
+    )
+    gram = normal_gram(a, grid.maps(model.weights))
+    traces, _, background = solve_traces(
+        NormalEquations(gram, target, n_cells),
+        np.concatenate([model.traces, model.background]),
+        denoiser,
+        _SWEEPS,
+    )
+    return replace(model, traces=traces, background=background)
 
 
 def _prune(model: Model, diameter_px: float) -> Model:
@@ -144,12 +105,12 @@ def _prune(model: Model, diameter_px: float) -> Model:
 
     Left in, they would go on to take light from the cells they overlap.
     """
-    noise = 1 / np.sqrt(model.footprints.power(2).sum(axis=0))
+    energy = model.footprints.power(2).sum(axis=0)
     n_top = min(_PEAK_BINS, model.traces.shape[1])
     peaks = np.partition(model.traces, -n_top, axis=1)[:, -n_top:].mean(axis=1)
     area = np.diff(model.footprints.indptr)
     soma = np.pi / 4 * diameter_px**2
-    kept = (peaks > _MIN_PEAK_SD * noise) & (area > _MIN_AREA_SOMAS * soma)
+    kept = (peaks * np.sqrt(energy) > _MIN_PEAK_SD) & (area > _MIN_AREA_SOMAS * soma)
     return model.select(np.flatnonzero(kept))
 
 

@@ -263,3 +263,23 @@ class TemporalParameters(Parameters):
         caiman="temporal.bas_nonneg",
         advanced=True,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CnmfParameters:
+    """All groups of parameters that the factorisation needs.
+
+    Attributes
+    ----------
+    decay_s, rise_s : float or None
+        The indicator's time constants; None estimates them on the brightest cells.
+    """
+
+    patches: PatchParameters = PatchParameters()
+    init: InitParameters = InitParameters()
+    spatial: SpatialParameters = SpatialParameters()
+    background: BackgroundParameters = BackgroundParameters()
+    merge: MergeParameters = MergeParameters()
+    temporal: TemporalParameters = TemporalParameters()
+    decay_s: float | None = 0.5
+    rise_s: float | None = 0.08

@@ -15,14 +15,11 @@ from scipy.ndimage import gaussian_filter
 
 from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.cnmf.parameters import SpatialParameters
+from napari_cnmf.cnmf.parameters import CnmfParameters, SpatialParameters
 
 
 def update_footprints(
-    movie: np.ndarray,
-    model: Model,
-    parameters: SpatialParameters,
-    weight_smoothing_px: float,
+    movie: np.ndarray, model: Model, parameters: CnmfParameters
 ) -> Model:
     """Update footprints and background weights, given the traces.
 
@@ -32,81 +29,120 @@ def update_footprints(
         (pixels, T) float32, mean removed, in units of each pixel's noise.
     model : Model
         Traces at the movie's rate.
-    parameters : SpatialParameters
+    parameters : CnmfParameters
 
     Returns
     -------
     Model
-        Without the cells whose support vanished.
+        A cell whose support vanished has an empty footprint.
     """
-    traces = _centred(model.traces)
+    by_pixel = candidates(model, parameters.spatial.search_px)
+    everything = np.arange(len(movie))
+    values, weights = regress(movie, by_pixel, model, everything)
+    by_pixel.data[:] = values
+    return outlined(model, by_pixel, weights, parameters)
+
+
+def candidates(model: Model, search_px: int) -> sp.csr_array:
+    """Cells that each pixel may belong to: (pixels, K), explicit zeros."""
+    footprints = model.footprints
     indptr, indices = kernels.dilate(
-        model.footprints.indptr,
-        model.footprints.indices,
-        *model.field_shape,
-        parameters.search_px,
+        footprints.indptr, footprints.indices, *model.field_shape, search_px
     )
-    values = np.zeros(len(indices), np.float32)
-    candidates = sp.csc_array((values, indices, indptr), shape=model.footprints.shape)
-    by_pixel = candidates.tocsr()
-    weights = model.weights.copy()
+    zeros = np.zeros(len(indices), np.float32)
+    return sp.csc_array((zeros, indices, indptr), shape=footprints.shape).tocsr()
+
+
+def regress(
+    movie: np.ndarray, by_pixel: sp.csr_array, model: Model, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Regress pixels on their candidate cells and their local background.
+
+    Parameters
+    ----------
+    movie : ndarray
+        (n, T) float32, the pixels' traces.
+    by_pixel : csr_array
+        (n, K), the candidates of these pixels.
+    model : Model
+        Of the field, with its traces.
+    pixels : ndarray
+        (n,) numbers of the pixels in the field.
+
+    Returns
+    -------
+    values : ndarray
+        One per candidate, in the order of `by_pixel`.
+    weights : ndarray
+        (n,) float32, of the background.
+    """
+    cells, columns = np.unique(by_pixel.indices, return_inverse=True)
+    traces = centred(model.traces[cells])
+    values = np.zeros(by_pixel.nnz, np.float32)
+    weights = model.weights[pixels]
     kernels.regress_pixels(
         movie,
         by_pixel.indptr,
-        by_pixel.indices,
+        columns.astype(np.int32),
         traces,
         traces @ traces.T,
-        _centred(model.background),
-        model.grid.nodes,
-        model.grid.shares,
-        by_pixel.data,
+        centred(model.background),
+        model.grid.nodes[pixels],
+        model.grid.shares[pixels],
+        values,
         weights,
     )
-    energy = np.einsum("kt,kt->k", traces, traces)
-    footprints = outlined(by_pixel.tocsc(), energy, model.field_shape, parameters)
-    smooth = gaussian_filter(
-        weights.reshape(model.field_shape), weight_smoothing_px
-    )
-    return replace(
-        model, footprints=footprints, weights=smooth.ravel()
-    ).without_empty()
+    return values, weights
 
 
 def outlined(
-    footprints: sp.csc_array,
-    energy: np.ndarray,
-    field_shape: tuple[int, int],
-    parameters: SpatialParameters,
-) -> sp.csc_array:
-    """Cut footprints to their smoothed support; see the module.
+    model: Model,
+    by_pixel: sp.csr_array,
+    weights: np.ndarray,
+    parameters: CnmfParameters,
+) -> Model:
+    """Cut regressed footprints to their smoothed supports and smooth the weights.
 
-    `energy` (K,) is the sum of squares of each trace: the noise of a footprint's
-    value, in units of the pixel noise, is one over its root.
+    The noise of a footprint's value, in units of the pixel noise, is one over the root
+    of the energy of its trace.
     """
-    taps = gaussian_taps(parameters.support_smoothing_px)
-    noise = np.sum(taps**2) / np.sqrt(np.maximum(energy, 1e-12))
-    floor = (parameters.support_noise_sd * noise).astype(np.float32)
-    cut = footprints.copy()
-    kernels.outline(
-        cut.indptr,
-        cut.indices,
-        cut.data,
-        floor,
-        field_shape[1],
-        taps,
-        parameters.support_threshold,
+    footprints = by_pixel.tocsc()
+    energy = np.einsum("kt,kt->k", *[centred(model.traces)] * 2)
+    _cut(footprints, energy, model.field_shape, parameters.spatial)
+    smooth = gaussian_filter(
+        weights.reshape(model.field_shape), parameters.background.weight_smoothing_px
     )
-    cut.eliminate_zeros()
-    return cut
+    return replace(model, footprints=footprints, weights=smooth.ravel())
 
 
 def gaussian_taps(sigma_px: float) -> np.ndarray:
     """Separable Gaussian filter of 2.5 sigma, float32, with a sum of one."""
     radius = int(np.ceil(2.5 * sigma_px))
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma_px, 1e-6)) ** 2)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
     return (taps / taps.sum()).astype(np.float32)
 
 
-def _centred(traces: np.ndarray) -> np.ndarray:
+def centred(traces: np.ndarray) -> np.ndarray:
     """Traces without their mean over time."""
     return traces - traces.mean(axis=1, keepdims=True)
+
+
+def _cut(
+    footprints: sp.csc_array,
+    energy: np.ndarray,
+    field_shape: tuple[int, int],
+    parameters: SpatialParameters,
+) -> None:
+    """Outline footprints in place."""
+    taps = gaussian_taps(parameters.support_smoothing_px)
+    noise = np.sum(taps**2) / np.sqrt(np.maximum(energy, 1e-12))
+    kernels.outline(
+        footprints.indptr,
+        footprints.indices,
+        footprints.data,
+        (parameters.support_noise_sd * noise).astype(np.float32),
+        field_shape[1],
+        taps,
+        parameters.support_threshold,
+    )
+    footprints.eliminate_zeros()

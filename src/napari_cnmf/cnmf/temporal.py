@@ -8,13 +8,13 @@ cells of one colour do not overlap and are denoised together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
+from napari_cnmf.cnmf.denoising import Denoiser
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +48,10 @@ def normal_gram(footprints: sp.csc_array, maps: sp.csc_array) -> sp.csr_array:
     return gram.astype(np.float32)
 
 
-#: Splits raw traces (k, T) of the given cells into the denoised and the baseline part.
-Denoiser = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
 def solve_traces(
     equations: NormalEquations,
     start: np.ndarray,
-    denoise: Denoiser,
-    smooth: Callable[[np.ndarray], np.ndarray],
+    denoiser: Denoiser,
     sweeps: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Demix and denoise all traces.
@@ -66,10 +61,8 @@ def solve_traces(
     equations : NormalEquations
     start : ndarray
         (K + nodes, T) float32, first guess of traces and background.
-    denoise : callable
-        Takes cell numbers and their raw traces, returns denoised and baseline.
-    smooth : callable
-        Smooths the background's traces (nodes, T).
+    denoiser : Denoiser
+        For traces at this rate.
     sweeps : int
 
     Returns
@@ -87,15 +80,17 @@ def solve_traces(
     raw = np.zeros_like(denoised)
     colours = colour(gram[:n_cells, :n_cells])
     nodes = np.arange(n_cells, gram.shape[0])
-    for _ in range(sweeps):
-        for _ in range(2):
+    for sweep in range(sweeps):
+        # The background starts from nothing, and the cells need it to be right.
+        for _ in range(2 if sweep else 10):
             _relax(equations, nodes, solution)
-        solution[n_cells:] = smooth(solution[n_cells:])
+        solution[n_cells:] = denoiser.smooth(solution[n_cells:])
         for cells in colours:
             _relax(equations, cells, solution)
             raw[cells] = solution[cells]
-            denoised[cells], baseline = denoise(cells, raw[cells])
-            solution[cells] = denoised[cells] + baseline
+            parts = denoiser.denoise(raw[cells])
+            denoised[cells] = parts.calcium
+            solution[cells] = parts.calcium + parts.baseline
     return denoised, raw, solution[n_cells:]
 
 

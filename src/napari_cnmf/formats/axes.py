@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from math import prod
 
 import numpy as np
 
@@ -14,8 +12,11 @@ from napari_cnmf.formats.registry import ReadOptions
 logger = logging.getLogger(__name__)
 
 
+MAX_CHANNELS = 7  # ImageJ's limit, too
+
+
 def choose_frames(
-    name: str, axes: str, lengths: Sequence[int], options: ReadOptions
+    name: str, axes: str, grid: np.ndarray, options: ReadOptions
 ) -> tuple[np.ndarray, str]:
     """Return which frames of a file are the movie, in order of time.
 
@@ -24,25 +25,22 @@ def choose_frames(
     name : str
         The file, for messages.
     axes : str
-        A letter for each axis that its frames lie on, slowest first: C is channel,
-        Z is plane, anything else is time.
-    lengths : sequence of int
-        Of each axis.
+        A letter for each axis of `grid`: C is channel, Z is plane, others are time.
+    grid : ndarray of int64
+        Numbers of the frames, as they lie in the file, on those axes.
     options : ReadOptions
         Which channel and which plane.
 
     Returns
     -------
     frames : ndarray of int64
-        Numbers of the chosen frames, as they lie in the file.
+        Numbers of the chosen frames.
     selection : str
         What was chosen, in words; empty where there was no choice.
     """
-    lengths = tuple(lengths)
-    if _is_stack_of_frames(axes, lengths, options):
-        logger.info("%s: its planes are taken as frames in time", name)
-        axes = axes.replace("Z", "T")
-    grid: np.ndarray = np.arange(prod(lengths)).reshape(lengths)
+    if only := _stack_axis(axes, grid.shape, options):
+        logger.info("%s: its axis %s is taken as time", name, only)
+        axes = axes.replace(only, "T")
     chosen = []
     for letter, what, wanted in (
         ("C", "channel", options.channel),
@@ -59,12 +57,20 @@ def choose_frames(
     return grid.reshape(-1), ", ".join(chosen)
 
 
-def _is_stack_of_frames(
-    axes: str, lengths: tuple[int, ...], options: ReadOptions
-) -> bool:
-    """Whether a Z stack is meant as a movie: nothing else is long, no plane asked."""
-    long = {a for a, n in zip(axes, lengths, strict=True) if n > 1 and a != "C"}
-    return long == {"Z"} and options.plane is None
+def _stack_axis(axes: str, lengths: tuple[int, ...], options: ReadOptions) -> str:
+    """Return the axis of planes or channels that must be time, empty if none is.
+
+    Many movies are saved as a stack of planes, or of far too many channels; nothing
+    else tells so, but that no other axis is long and that no choice is asked for.
+    """
+    long = [(a, n) for a, n in zip(axes, lengths, strict=True) if n > 1]
+    if len(long) != 1:
+        return ""
+    axis, length = long[0]
+    is_stack = (axis == "Z" and options.plane is None) or (
+        axis == "C" and options.channel is None and length > MAX_CHANNELS
+    )
+    return axis if is_stack else ""
 
 
 def _chosen(name: str, what: str, wanted: int | None, length: int) -> int:

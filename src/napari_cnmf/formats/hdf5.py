@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,6 @@ import numpy as np
 
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
-
-logger = logging.getLogger(__name__)
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 RATE_NAMES = ("frame_rate_hz", "frame_rate", "fr", "fps")
@@ -44,9 +42,22 @@ class DatasetFrames:
         self, frames: slice, rows: slice = slice(None), cols: slice = slice(None)
     ) -> np.ndarray:
         """Return a freshly owned block (n, y, x)."""
-        with h5py.File(self.path, "r") as file:
+        with _opened(self.path) as file:
             block = file[self.dataset][frames, rows, cols]
         return np.asarray(block, dtype=self.dtype)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file for as long as needed, and name it in whatever fails meanwhile."""
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"{path.name} cannot be read as HDF5 ({error}); it may be damaged or still "
+            "being written: copy or save it again."
+        ) from error
 
 
 @register_reader("HDF5", SUFFIXES, h5py.is_hdf5)
@@ -60,18 +71,11 @@ def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
     options : ReadOptions
         `dataset` is heeded; without it, the only dataset that can be a movie is taken.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            dataset = _chosen_dataset(file, path, options.dataset)
-            source = DatasetFrames(
-                path, dataset.name, dataset.shape, dataset.dtype.newbyteorder("=")
-            )
-            rate = _stated_rate(dataset)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{path.name} cannot be read as HDF5 ({error}); it may be damaged or still "
-            "being written: copy or save it again."
-        ) from error
+    with _opened(path) as file:
+        dataset = _chosen_dataset(file, path, options.dataset)
+        rate = _stated_rate(dataset)
+        dtype = dataset.dtype.newbyteorder("=")
+        source = DatasetFrames(path, dataset.name, dataset.shape, dtype)
     return OpenedFile(source, rate, selection=source.dataset)
 
 

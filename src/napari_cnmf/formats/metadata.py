@@ -85,6 +85,12 @@ def scanimage_fields(text: str) -> dict[str, str]:
     return dict(found)
 
 
+def scanimage_first_frame(description: str) -> int:
+    """Return how many frames were recorded before a page, 0 if it does not say."""
+    found = re.search(r"^frameNumbers? *= *(\d+)", description, re.MULTILINE)
+    return max(int(found[1]) - 1, 0) if found else 0
+
+
 def scanimage_layout(fields: Mapping[str, str]) -> ScanImageLayout:
     """Return how frames, planes and channels follow one another."""
     n_channels = max(1, len(_numbers(fields.get("hChannels.channelSave"))))

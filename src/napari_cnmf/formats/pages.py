@@ -18,6 +18,7 @@ import numpy as np
 import tifffile
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.formats.raw import require_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,9 @@ class EncodedFrames:
     sizes: np.ndarray
     field_shape: tuple[int, int]
     dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        require_bytes(self.path, self.offsets + self.sizes)
 
     @property
     def shape(self) -> tuple[int, int, int]:

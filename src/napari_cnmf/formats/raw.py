@@ -19,6 +19,16 @@ import numpy as np
 from napari_cnmf.errors import InputError
 
 
+def require_bytes(path: Path, ends: np.ndarray) -> None:
+    """Refuse a file that is shorter than where its pieces end, in bytes."""
+    size, end = path.stat().st_size, int(ends.max(initial=0))
+    if size < end:
+        raise InputError(
+            f"{path.name} is truncated: it has {size} bytes, but its header promises "
+            f"at least {end}; copy or save it again."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class RawFrames:
     """Frames that lie uncompressed in a file.
@@ -41,13 +51,7 @@ class RawFrames:
     stored_dtype: np.dtype
 
     def __post_init__(self) -> None:
-        end = int(self.offsets.max(initial=0)) + self.frame_bytes
-        size = self.path.stat().st_size
-        if size < end:
-            raise InputError(
-                f"{self.path.name} is truncated: it has {size} bytes, but its header "
-                f"promises at least {end}; copy or save it again."
-            )
+        require_bytes(self.path, self.offsets + self.frame_bytes)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -108,7 +108,7 @@ def open_movie(
     ----------
     paths : path or sequence of paths
         A file; or several, which follow one another in time in the order given; or
-        a folder, whose files follow in natural order (2 before 10).
+        a folder, for its files in natural order (2 before 10).
     dataset : str, optional
         Name of the array, where files hold several.
     channel, plane : int, optional
@@ -154,10 +154,13 @@ def readable_suffixes() -> tuple[str, ...]:
     return tuple(suffix for reader in _READERS for suffix in reader.suffixes)
 
 
-def natural_key(path: Path) -> list[tuple[int, str]]:
+def natural_key(path: Path) -> list[tuple[bool, int, str]]:
     """Return a sorting key that puts ``frame2`` before ``frame10``."""
-    pieces = re.findall(r"\d+|\D+", path.name)
-    return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in pieces]
+    pieces = re.findall(r"\d+|\D+", path.stem)
+    return [
+        (False, int(piece), "") if piece.isdecimal() else (True, 0, piece.lower())
+        for piece in pieces
+    ]
 
 
 def of_one_channel(
@@ -186,19 +189,18 @@ def of_one_channel(
 
 def _chosen_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
     """Return the files to read, in order of time."""
-    if not isinstance(paths, str | Path):
-        if not paths:
-            raise InputError("The list of files is empty; name at least one file.")
-        return [_existing(Path(path)) for path in paths]
-    path = _existing(Path(paths))
-    return _files_of_folder(path) if path.is_dir() and not _reader_of(path) else [path]
+    named = [paths] if isinstance(paths, str | Path) else paths
+    files = [file for path in named for file in _files_of(Path(path))]
+    if not files:
+        raise InputError("The list of files is empty; name at least one file.")
+    return files
 
 
-def _existing(path: Path) -> Path:
-    """Return the path if something is there."""
+def _files_of(path: Path) -> list[Path]:
+    """Return the file, or the files of a folder that is not one movie by itself."""
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the name and the folder.")
-    return path
+    return _files_of_folder(path) if path.is_dir() and not _reader_of(path) else [path]
 
 
 def _files_of_folder(folder: Path) -> list[Path]:
@@ -248,11 +250,12 @@ def _joined(sources: list[FrameSource], names: list[str]) -> FrameSource:
 
 def _require_frames(source: FrameSource, names: list[str]) -> None:
     """Refuse what is a still image."""
-    if source.shape[0] < 2:
+    n_frames, height, width = source.shape
+    if n_frames < 2:
         raise InputError(
-            f"{names[0]} holds {source.shape[0]} frame of {source.shape[1]} x "
-            f"{source.shape[2]} px, but a movie has at least 2; if each frame is in a "
-            "file of its own, open their folder."
+            f"{names[0]} holds only {n_frames} frame(s) of {height} x {width} px, "
+            "but a movie has at least 2; if each frame is in a file of its own, open "
+            "their folder."
         )
 
 

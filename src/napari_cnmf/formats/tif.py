@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import tifffile
@@ -27,6 +28,7 @@ from napari_cnmf.formats.metadata import (
     ome_acquisition,
     scanimage_acquisition,
     scanimage_fields,
+    scanimage_first_frame,
     scanimage_layout,
 )
 from napari_cnmf.formats.pages import EncodedFrames
@@ -34,6 +36,9 @@ from napari_cnmf.formats.raw import RawFrames
 from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
 from napari_cnmf.movie import FrameSource
 
+logger = logging.getLogger(__name__)
+
+_QUIETENING = Lock()
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -76,11 +81,12 @@ def read_tif(path: Path, options: ReadOptions) -> OpenedFile:
 def _quiet_tifffile() -> Iterator[None]:
     """Keep tifffile's remarks on odd tags out of the log: we check what matters."""
     log = logging.getLogger("tifffile")
-    disabled, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = disabled
+    with _QUIETENING:
+        disabled, log.disabled = log.disabled, True
+        try:
+            yield
+        finally:
+            log.disabled = disabled
 
 
 def _opened(tif: tifffile.TiffFile, path: Path, options: ReadOptions) -> OpenedFile:
@@ -88,8 +94,8 @@ def _opened(tif: tifffile.TiffFile, path: Path, options: ReadOptions) -> OpenedF
     series = _movie_series(tif, path)
     _require_grey(series, path)
     _require_whole(tif, series, path)
-    axes, lengths = _scanimage_grid(tif) or _grid_of(series)
-    frames, selection = choose_frames(path.name, axes, lengths, options)
+    axes, grid = _scanimage_grid(tif) or _grid_of(series)
+    frames, selection = choose_frames(path.name, axes, grid, options)
     found = _acquisition(tif, series.keyframe)
     dtype = series.dtype.newbyteorder(tif.byteorder)
     source = _source(series, frames, path, dtype)
@@ -100,7 +106,7 @@ def _movie_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries
     """Return the only series of pages that can be the movie."""
     candidates = tif.series
     if len(candidates) > 1:
-        candidates = [series for series in candidates if prod(_grid_of(series)[1]) > 1]
+        candidates = [series for series in candidates if _grid_of(series)[1].size > 1]
     if len(candidates) != 1:
         listed = "; ".join(f"{s.axes} {s.shape}" for s in tif.series)
         raise InputError(
@@ -110,28 +116,31 @@ def _movie_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries
     return candidates[0]
 
 
-def _grid_of(series: tifffile.TiffPageSeries) -> tuple[str, tuple[int, ...]]:
-    """Return letters and lengths of the axes that a series' frames lie on."""
-    pairs = [
-        (axis, length)
-        for axis, length in zip(series.axes, series.shape, strict=True)
-        if axis not in "YXS"
-    ]
-    return "".join(axis for axis, _ in pairs), tuple(length for _, length in pairs)
+def _grid_of(series: tifffile.TiffPageSeries) -> tuple[str, np.ndarray]:
+    """Return the axes that a series' frames lie on, and its frames on those axes."""
+    pairs = zip(series.axes, series.shape, strict=True)
+    outer = [(axis, length) for axis, length in pairs if axis not in "YXS"]
+    lengths = [length for _, length in outer]
+    return "".join(a for a, _ in outer), np.arange(prod(lengths)).reshape(lengths)
 
 
-def _scanimage_grid(tif: tifffile.TiffFile) -> tuple[str, tuple[int, ...]] | None:
-    """Return the axes of a ScanImage file, which tifffile does not tell apart."""
+def _scanimage_grid(tif: tifffile.TiffFile) -> tuple[str, np.ndarray] | None:
+    """Return the axes and frames of a ScanImage file, which tifffile confuses."""
     fields = _scanimage(tif)
     if not fields:
         return None
     layout = scanimage_layout(fields)
-    per_volume = layout.n_slices * layout.frames_per_slice * layout.n_channels
-    if per_volume == 1:
-        return "T", (len(tif.pages),)
-    lengths = (layout.n_slices, layout.frames_per_slice, layout.n_channels)
-    # A last volume that was not finished is left out, so that planes stay in step.
-    return "TZTC", (len(tif.pages) // per_volume, *lengths)
+    in_volume = (layout.n_slices, layout.frames_per_slice, layout.n_channels)
+    # A file may begin and end within a volume: those parts are left out, so that
+    # planes stay in step.
+    first = scanimage_first_frame(tif.pages.first.description)
+    head = -first % prod(in_volume[:2]) * layout.n_channels
+    n_volumes = max(len(tif.pages) - head, 0) // prod(in_volume)
+    grid = head + np.arange(n_volumes * prod(in_volume))
+    if grid.size < len(tif.pages):
+        n_left_out = len(tif.pages) - grid.size
+        logger.warning("%s: %d pages of cut volumes left out", tif.filename, n_left_out)
+    return "TZTC", grid.reshape(n_volumes, *in_volume)[:, : layout.n_planes]
 
 
 def _scanimage(tif: tifffile.TiffFile) -> dict[str, str]:
@@ -160,7 +169,8 @@ def _require_whole(
     link = tif.filehandle.read(tif.tiff.offsetsize)
     stated = tif.imagej_metadata or {}
     promised = prod(stated.get(axis, 1) for axis in ("frames", "slices", "channels"))
-    if any(link) or promised > max(len(tif.pages), prod(_grid_of(series)[1])):
+    is_linked_on = link != bytes(tif.tiff.offsetsize)
+    if is_linked_on or promised > max(len(tif.pages), _grid_of(series)[1].size):
         raise _truncated(path, len(tif.pages))
 
 
@@ -199,14 +209,10 @@ def _source(
     if page.is_final and all(map(_is_one_piece, pages)):
         offsets = np.array([page.dataoffsets[0] for page in pages], dtype=np.int64)
         return RawFrames(path, offsets, field_shape, dtype)
-    return EncodedFrames(
-        path,
-        page.index,
-        np.array([page.dataoffsets for page in pages], dtype=np.int64),
-        np.array([page.databytecounts for page in pages], dtype=np.int64),
-        field_shape,
-        dtype.newbyteorder("="),
-    )
+    offsets = np.array([page.dataoffsets for page in pages], dtype=np.int64)
+    sizes = np.array([page.databytecounts for page in pages], dtype=np.int64)
+    native = dtype.newbyteorder("=")
+    return EncodedFrames(path, page.index, offsets, sizes, field_shape, native)
 
 
 def _is_one_piece(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:

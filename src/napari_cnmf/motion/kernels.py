@@ -23,6 +23,7 @@ LAG_STEP_PX = 2.0  # the low band holds wavelengths of 8 px and more
 _LARGEST_STEP_PX = 0.75
 _LAST_STEP_PX = 0.01  # Newton squares the error: what is left is below 1e-3 px
 _MOST_STEPS = 8
+_ALONG_Y, _ALONG_X = np.array([0]), np.array([1])
 _SIGNAL = 1e-6  # peaks below this part of the mean are rounding errors of the FFT
 
 
@@ -163,11 +164,10 @@ def estimate(
     columns = spectrum[:, :n_kx]
     product = np.empty((2, n_ky, n_kx), np.float32)
     phase = np.empty((3, n_kx), np.float32)
-    along_y, along_x = np.array([0]), np.array([1])
     for t in range(frames.shape[0]):
         frame = frames[t, top : top + n_y, left : left + n_x]
-        r2c(frame, spectrum, along_x, True, 1.0, 1)
-        c2c(columns, columns, along_y, True, 1.0, 1)
+        r2c(frame, spectrum, _ALONG_X, True, 1.0, 1)
+        c2c(columns, columns, _ALONG_Y, True, 1.0, 1)
         _multiply(spectrum, template, product)
         peak, lag_y, lag_x = _best_lag(product, phase_y, phase_x)
         shifts[t, 0] = shifts[t, 1] = 0
@@ -195,29 +195,43 @@ def _cubic_weights(fraction: float) -> tuple[float, float, float, float]:
 
 
 @kernel
+def _blend(
+    out: np.ndarray,
+    v0: np.ndarray,
+    v1: np.ndarray,
+    v2: np.ndarray,
+    v3: np.ndarray,
+    weights: tuple[float, float, float, float],
+) -> None:
+    """Weighted sum of four rows; contiguous, so it fills the vector units."""
+    w0, w1, w2, w3 = weights
+    for i in range(out.size):
+        out[i] = w0 * v0[i] + w1 * v1[i] + w2 * v2[i] + w3 * v3[i]
+
+
+@kernel
 def shift_back(frames: np.ndarray, shifts: np.ndarray, moved: np.ndarray) -> None:
     """Move each frame back by its shift, the edge replicated, into `moved`."""
     n, n_y, n_x = frames.shape
     row = np.empty(n_x + 3, np.float32)
     for t in range(n):
         whole_y, whole_x = np.floor(shifts[t, 0]), np.floor(shifts[t, 1])
-        a0, a1, a2, a3 = _cubic_weights(shifts[t, 0] - whole_y)
-        b0, b1, b2, b3 = _cubic_weights(shifts[t, 1] - whole_x)
-        first = int(whole_x) - 1  # column that the first entry of `row` stands for
-        left = min(max(-first, 0), n_x + 2)
-        right = max(min(n_x - first, n_x + 3), left + 1)
+        weights_y = _cubic_weights(shifts[t, 0] - whole_y)
+        weights_x = _cubic_weights(shifts[t, 1] - whole_x)
+        # row[i] stands for column first_x + i, of which [start, stop) exist
+        first_y = int(whole_y) - 1
+        first_x = min(max(int(whole_x) - 1, -n_x - 2), n_x - 1)
+        start, stop = max(first_x, 0), min(first_x + n_x + 3, n_x)
+        left, right = start - first_x, stop - first_x
         for y in range(n_y):
-            top = y + int(whole_y) - 1
-            r0 = frames[t, min(max(top, 0), n_y - 1)]
-            r1 = frames[t, min(max(top + 1, 0), n_y - 1)]
-            r2 = frames[t, min(max(top + 2, 0), n_y - 1)]
-            r3 = frames[t, min(max(top + 3, 0), n_y - 1)]
-            source = min(max(first + left, 0), n_x - 1)
-            for i in range(right - left):
-                x = source + i
-                row[left + i] = a0 * r0[x] + a1 * r1[x] + a2 * r2[x] + a3 * r3[x]
-            row[:left] = row[left]
-            row[right:] = row[right - 1]
-            out = moved[t, y]
-            for x in range(n_x):
-                out[x] = b0 * row[x] + b1 * row[x + 1] + b2 * row[x + 2] + b3 * row[x + 3]
+            top = first_y + y
+            v0 = frames[t, min(max(top, 0), n_y - 1), start:stop]
+            v1 = frames[t, min(max(top + 1, 0), n_y - 1), start:stop]
+            v2 = frames[t, min(max(top + 2, 0), n_y - 1), start:stop]
+            v3 = frames[t, min(max(top + 3, 0), n_y - 1), start:stop]
+            _blend(row[left:right], v0, v1, v2, v3, weights_y)
+            for i in range(left):
+                row[i] = row[left]
+            for i in range(right, row.size):
+                row[i] = row[right - 1]
+            _blend(moved[t, y], row[:-3], row[1:-2], row[2:-1], row[3:], weights_x)

@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError
 
-BLOSC = {"cname": "lz4", "clevel": 1, "shuffle": "bitshuffle", "blocksize": 0}
+COMPRESSOR, LEVEL, SHUFFLE = "lz4", 1, "bitshuffle"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,13 @@ class ChunkedArray:
 
     def create(self) -> None:
         """Make the folder and write the description of the array."""
-        blosc = {"typesize": self.dtype.itemsize, **BLOSC}
+        blosc = {
+            "typesize": self.dtype.itemsize,
+            "cname": COMPRESSOR,
+            "clevel": LEVEL,
+            "shuffle": SHUFFLE,
+            "blocksize": 0,
+        }
         about = {
             "zarr_format": 3,
             "node_type": "array",
@@ -129,17 +135,16 @@ def _cuts(wanted: slice, length: int, size: int) -> Iterator[tuple[int, slice, s
         start = here[-1] + step
 
 
-def _encode(tile: np.ndarray) -> bytes:
+def _encode(tile: np.ndarray) -> bytes | bytearray:
     """Compress one chunk; by a single thread, whose output is always the same."""
-    compressed: bytes = imagecodecs.blosc_encode(
-        tile,
-        level=BLOSC["clevel"],
-        compressor=BLOSC["cname"],
-        shuffle=BLOSC["shuffle"],
+    return imagecodecs.blosc_encode(
+        tile.data.cast("B"),  # type: ignore[arg-type] # any buffer will do
+        level=LEVEL,
+        compressor=COMPRESSOR,
+        shuffle=SHUFFLE,
         typesize=tile.itemsize,
         numthreads=1,
     )
-    return compressed
 
 
 def _decode(path: Path, tile: np.ndarray) -> None:
@@ -151,5 +156,4 @@ def _decode(path: Path, tile: np.ndarray) -> None:
             f"The chunk {path} of a registered movie is missing; the folder was "
             "changed after it was written: register the movie again."
         ) from error
-    flat = tile.reshape(-1).view(np.uint8)
-    imagecodecs.blosc_decode(compressed, numthreads=1, out=flat)
+    imagecodecs.blosc_decode(compressed, numthreads=1, out=tile.data.cast("B"))

@@ -116,12 +116,18 @@ class ChainSource:
         self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
     ) -> np.ndarray:
         """Return a block (n, y, x), put together from the sources it touches."""
-        blocks = [
-            source.read(part, rows, cols) for source, part in self._touched(frames)
-        ]
-        if not blocks:
-            return self.sources[0].read(slice(0, 0), rows, cols)
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        touched = list(self._touched(frames))
+        if len(touched) == 1:
+            source, part = touched[0]
+            return source.read(part, rows, cols)
+        lengths = zip(self.shape, (frames, rows, cols), strict=True)
+        block = np.empty([len(range(n)[part]) for n, part in lengths], self.dtype)
+        done = 0
+        for source, part in touched:
+            piece = source.read(part, rows, cols)
+            block[done : done + len(piece)] = piece
+            done += len(piece)
+        return block
 
     def _touched(self, frames: slice) -> Iterator[tuple[FrameSource, slice]]:
         """Yield each source that holds wanted frames, with those frames."""

@@ -17,9 +17,7 @@ MAX_CODE = 65535
 
 
 @kernel
-def quantise(
-    frames: np.ndarray, offset: float, step: float, codes: np.ndarray
-) -> int:
+def quantise(frames: np.ndarray, offset: float, step: float, codes: np.ndarray) -> int:
     """Round values to the nearest code; return how many lay outside the codes.
 
     Parameters

@@ -1,0 +1,112 @@
+"""From a working model to the result value, and back.
+
+The model is in units of the pixels' noise with the movie's mean removed; the result
+is in the movie's units, with footprints of unit norm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.cnmf.background import HatGrid, hat_grid
+from napari_cnmf.cnmf.model import Model
+from napari_cnmf.cnmf.normalise import gains
+from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.traces import Demixed
+from napari_cnmf.components import Background, Components, TraceFit
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+
+
+def to_components(
+    model: Model,
+    demixed: Demixed,
+    ids: np.ndarray,
+    movie: Movie,
+    summary: SummaryImages,
+) -> Components:
+    """Express a model and its full-rate traces in the movie's units.
+
+    The mean of each trace's slow baseline goes into the constant background, so that
+    traces and background together have the movie's mean.
+    """
+    noise = (summary.noise * (gains(summary) > 0)).ravel()
+    footprints = sp.csc_array(sp.diags_array(noise) @ model.footprints)
+    norms = np.sqrt(footprints.power(2).sum(axis=0)).astype(np.float32)
+    footprints = sp.csc_array(footprints @ sp.diags_array(1 / norms))
+    parts, scale = demixed.parts, norms[:, None]
+    offset = parts.baseline.mean(axis=1) * norms
+    denoised = parts.calcium * scale
+    residual = demixed.raw * scale - offset[:, None] - denoised
+    maps = model.grid.maps(model.weights * noise)
+    moving = footprints @ denoised.mean(axis=1) + maps @ demixed.background.mean(axis=1)
+    constant = summary.mean - moving.reshape(summary.mean.shape)
+    return Components(
+        footprints=footprints.astype(np.float32),
+        fov_shape=movie.field_shape,
+        denoised=denoised,
+        residual_traces=residual,
+        spikes=parts.spikes * scale,
+        trace_fit=TraceFit(
+            ar=parts.ar.astype(np.float32),
+            noise=(parts.noise * norms).astype(np.float32),
+            penalty=(parts.penalty * norms).astype(np.float32),
+            baseline=offset.astype(np.float32),
+        ),
+        background=Background(
+            maps.astype(np.float32),
+            demixed.background.astype(np.float32),
+            constant.astype(np.float32),
+        ),
+        pixel_noise=summary.noise,
+        ids=ids,
+        frame_rate_hz=float(movie.frame_rate_hz or 1.0),
+    )
+
+
+def to_model(
+    components: Components,
+    summary: SummaryImages,
+    parameters: CnmfParameters,
+    bin_frames: int,
+) -> Model:
+    """Recover the working model, its traces binned in time."""
+    gain = gains(summary).ravel()
+    footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
+    background = components.background
+    grid = field_grid(components.fov_shape, parameters)
+    # The hats of a pixel add up to one, so the rows of the maps give its weight.
+    weights = np.asarray(background.maps.sum(axis=1)).ravel() * gain
+    traces = binned(components.denoised, bin_frames)
+    fluctuation = binned(background.traces, bin_frames)
+    if len(fluctuation) != grid.n_nodes:
+        fluctuation = np.zeros((grid.n_nodes, traces.shape[1]), np.float32)
+    return Model(
+        field_shape=components.fov_shape,
+        grid=grid,
+        footprints=footprints.astype(np.float32),
+        traces=traces,
+        weights=weights.astype(np.float32),
+        background=fluctuation,
+    )
+
+
+def field_grid(field_shape: tuple[int, int], parameters: CnmfParameters) -> HatGrid:
+    """Grid of the background's time courses over the whole field."""
+    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
+    return hat_grid(field_shape, pitch)
+
+
+def binned(traces: np.ndarray, bin_frames: int) -> np.ndarray:
+    """Means (K, T // bin_frames) of traces (K, T) in time bins."""
+    n_bins = traces.shape[1] // bin_frames
+    whole = traces[:, : n_bins * bin_frames]
+    return whole.reshape(len(traces), n_bins, bin_frames).mean(axis=2)
+
+
+def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:
+    """Binned traces repeated to the full rate, the last value held to the end."""
+    full = np.repeat(traces, bin_frames, axis=1)
+    missing = n_frames - full.shape[1]
+    return np.pad(full, ((0, 0), (0, missing)), mode="edge") if missing else full

@@ -1,0 +1,180 @@
+"""The stage `fit`: patches side by side, one model of the field, its traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.cnmf.assemble import field_grid, to_components, unbinned
+from napari_cnmf.cnmf.denoising import Denoiser
+from napari_cnmf.cnmf.local import fit_local
+from napari_cnmf.cnmf.merging import merge
+from napari_cnmf.cnmf.model import Model
+from napari_cnmf.cnmf.normalise import bin_length, normalised_bins
+from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.patches import Patch, patch_grid
+from napari_cnmf.cnmf.traces import DEFAULT_KINETICS_S, demix, project
+from napari_cnmf.components import Components
+from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+
+
+@dataclass(frozen=True, eq=False)
+class PatchResult:
+    """What one patch found and owns.
+
+    Attributes
+    ----------
+    patch : Patch
+    footprints : csc_array
+        (Y*X, k) float32, in pixels of the whole field, units of the pixels' noise.
+    traces : ndarray
+        (k, bins) float32.
+    weights : ndarray
+        Background weights of the core, (core rows, core cols) float32.
+    """
+
+    patch: Patch
+    footprints: sp.csc_array
+    traces: np.ndarray
+    weights: np.ndarray
+
+
+def fit(
+    movie: Movie,
+    summary: SummaryImages,
+    parameters: CnmfParameters,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> Components:
+    """Find the components of a registered movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        Registered movie (T, Y, X).
+    summary : SummaryImages
+        Its mean and noise images.
+    parameters : CnmfParameters
+    backend : Backend
+        Where patches and blocks of frames are worked on.
+    progress : callable
+        Told after each patch, whose `PatchResult` is the payload, and each block.
+    cancel : threading.Event, optional
+        Stops the stage once set.
+
+    Returns
+    -------
+    Components
+        Possibly none; not yet evaluated.
+
+    Raises
+    ------
+    CancelledError
+        If it was cancelled.
+    """
+    bin_frames = bin_length(movie)
+    grid = patch_grid(
+        movie.field_shape,
+        parameters.patches.patch_size_px,
+        parameters.patches.patch_overlap_px,
+    )
+    found: list[PatchResult] = []
+    watch = Stopwatch(progress, "fit", len(grid), "patches")
+
+    def collect(result: PatchResult) -> None:
+        found.append(result)
+        watch.advance(1, result)
+
+    solver = PatchSolver(movie, summary, parameters, bin_frames)
+    backend.run(solver, grid, collect, cancel)
+    model = _joined(found, movie.field_shape, parameters)
+    model = merge(model, parameters.merge, parameters.init.diameter_px)
+    watch = Stopwatch(progress, "fit traces", movie.n_frames, "frames")
+    equations = project(
+        movie, summary, model, backend=backend, watch=watch, cancel=cancel
+    )
+    start = unbinned(
+        np.concatenate([model.traces, model.background]), bin_frames, movie.n_frames
+    )
+    rate_hz = movie.frame_rate_hz or 1.0
+    demixed = demix(equations, start, parameters, rate_hz)
+    return to_components(model, demixed, np.arange(len(model)), movie, summary)
+
+
+@dataclass(frozen=True, eq=False)
+class PatchSolver:
+    """Factorises one patch; sent to the workers."""
+
+    movie: Movie
+    summary: SummaryImages
+    parameters: CnmfParameters
+    bin_frames: int
+
+    def __call__(self, patch: Patch) -> PatchResult:
+        """Fit a patch and keep what is centred in its core."""
+        movie = normalised_bins(
+            self.movie, self.summary, self.bin_frames, patch.rows, patch.cols
+        )
+        decay_s, rise_s = DEFAULT_KINETICS_S
+        denoiser = Denoiser.at(
+            (self.movie.frame_rate_hz or 1.0) / self.bin_frames,
+            self.parameters,
+            self.parameters.decay_s or decay_s,
+            rise_s if self.parameters.rise_s is None else self.parameters.rise_s,
+        )
+        model = fit_local(movie, patch.shape, self.parameters, denoiser)
+        return self._owned(patch, model)
+
+    def _owned(self, patch: Patch, model: Model) -> PatchResult:
+        """Cut a patch's model to its core, in pixels of the field."""
+        n_x = self.movie.field_shape[1]
+        y, x = np.divmod(np.arange(len(model.weights)), patch.shape[1])
+        y, x = y + patch.rows.start, x + patch.cols.start
+        mass = model.footprints.sum(axis=0)
+        centres = np.stack([(model.footprints.T @ axis) / mass for axis in (y, x)], 1)
+        model = model.select(np.flatnonzero(patch.owns(centres)))
+        footprints = model.footprints
+        shape = (self.movie.field_shape[0] * n_x, len(model))
+        pixels = (y * n_x + x)[footprints.indices].astype(np.int32)
+        core = (
+            slice(
+                patch.core_rows.start - patch.rows.start,
+                patch.core_rows.stop - patch.rows.start,
+            ),
+            slice(
+                patch.core_cols.start - patch.cols.start,
+                patch.core_cols.stop - patch.cols.start,
+            ),
+        )
+        return PatchResult(
+            patch,
+            sp.csc_array((footprints.data, pixels, footprints.indptr), shape=shape),
+            model.traces,
+            model.weights.reshape(patch.shape)[core],
+        )
+
+
+def _joined(
+    found: list[PatchResult], field_shape: tuple[int, int], parameters: CnmfParameters
+) -> Model:
+    """One model of the field from what the patches own."""
+    weights = np.empty(field_shape, np.float32)
+    for part in found:
+        weights[part.patch.core_rows, part.patch.core_cols] = part.weights
+    grid = field_grid(field_shape, parameters)
+    traces = np.concatenate([part.traces for part in found])
+    return Model(
+        field_shape=field_shape,
+        grid=grid,
+        footprints=sp.hstack([part.footprints for part in found], format="csc"),
+        traces=traces,
+        weights=weights.ravel(),
+        background=np.zeros((grid.n_nodes, traces.shape[1]), np.float32),
+    )

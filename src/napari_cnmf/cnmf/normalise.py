@@ -1,0 +1,43 @@
+"""Movies in units of each pixel's noise, where all pixels count alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.binning import read_bins
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.store import TiledStore, choose_bin
+
+_DEFAULT_BIN_S = 0.1
+
+
+def bin_length(movie: Movie) -> int:
+    """Frames of a time bin: the store's, or about 0.1 s for any other movie."""
+    if isinstance(movie.source, TiledStore):
+        return movie.source.header.bin_frames
+    return choose_bin(movie.n_frames, movie.frame_rate_hz, _DEFAULT_BIN_S)
+
+
+def gains(summary: SummaryImages) -> np.ndarray:
+    """One over the noise of each pixel, (Y, X) float32; 0 where there is no data."""
+    usable = summary.valid & (summary.noise > 0)
+    return np.where(usable, 1 / np.where(usable, summary.noise, 1), 0).astype(np.float32)
+
+
+def normalised_bins(
+    movie: Movie, summary: SummaryImages, bin_frames: int, rows: slice, cols: slice
+) -> np.ndarray:
+    """Binned movie of a region, mean removed, with a noise of one per bin.
+
+    Returns
+    -------
+    ndarray
+        (pixels, bins) float32, time contiguous.
+    """
+    bins = read_bins(movie, bin_frames, rows, cols)
+    gain = gains(summary)[rows, cols] * np.float32(np.sqrt(bin_frames))
+    pixels = bins.reshape(len(bins), -1)
+    pixels -= summary.mean[rows, cols].ravel()
+    pixels *= gain.ravel()
+    return np.ascontiguousarray(pixels.T)

@@ -1,0 +1,81 @@
+"""The patch grid: one function for the solver and for whoever draws it.
+
+Patches cover the field evenly: as many as the largest size asks for, all of one size,
+overlapping by what was asked for, with no near-copies at the far edge. Each pixel
+belongs to the core of one patch, which owns the components centred there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One patch: what it reads and what it owns, in pixels of the field.
+
+    Attributes
+    ----------
+    rows, cols : slice
+        The pixels it reads.
+    core_rows, core_cols : slice
+        The pixels it owns.
+    """
+
+    rows: slice
+    cols: slice
+    core_rows: slice
+    core_cols: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns that it reads."""
+        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+
+    def owns(self, centres: np.ndarray) -> np.ndarray:
+        """Whether each centre (K, 2), in pixels of the field, lies in the core."""
+        y, x = np.floor(centres + 0.5).T
+        inside = (y >= self.core_rows.start) & (y < self.core_rows.stop)
+        return inside & (x >= self.core_cols.start) & (x < self.core_cols.stop)
+
+
+def patch_grid(
+    field_shape: tuple[int, int], size_px: int, overlap_px: int
+) -> list[Patch]:
+    """Cut a field into equal, evenly spread patches.
+
+    Parameters
+    ----------
+    field_shape : tuple of int
+        (Y, X).
+    size_px : int
+        Largest side of a patch.
+    overlap_px : int
+        Overlap of neighbours, at most half of a patch.
+
+    Returns
+    -------
+    list of Patch
+        Row by row.
+    """
+    rows, cols = (_along(n, size_px, overlap_px) for n in field_shape)
+    return [
+        Patch(row, col, core_row, core_col)
+        for row, core_row in rows
+        for col, core_col in cols
+    ]
+
+
+def _along(n: int, size: int, overlap: int) -> list[tuple[slice, slice]]:
+    """Slices and cores along one axis."""
+    overlap = min(overlap, size // 2)
+    count = max(1, int(np.ceil((n - overlap) / (size - overlap))))
+    size = min(n, int(np.ceil((n + (count - 1) * overlap) / count)))
+    starts = np.linspace(0, n - size, count).round().astype(int)
+    borders = [0, *((starts[1:] + starts[:-1] + size) // 2).tolist(), n]
+    return [
+        (slice(int(start), int(start) + size), slice(low, high))
+        for start, low, high in zip(starts, borders[:-1], borders[1:], strict=True)
+    ]

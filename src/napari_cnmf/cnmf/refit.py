@@ -1,0 +1,130 @@
+"""The stage `refit`: the whole field once more, from full-rate traces.
+
+Every pixel is regressed again on the denoised traces, now free of patch borders, and
+the traces are demixed and deconvolved with the new footprints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.cnmf.assemble import to_components, to_model, unbinned
+from napari_cnmf.cnmf.model import Model
+from napari_cnmf.cnmf.normalise import bin_length, normalised_bins
+from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.patches import Patch, patch_grid
+from napari_cnmf.cnmf.spatial import candidates, outlined, regress
+from napari_cnmf.cnmf.traces import demix, project
+from napari_cnmf.components import Components
+from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+
+
+def refit(
+    movie: Movie,
+    summary: SummaryImages,
+    components: Components,
+    parameters: CnmfParameters,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> Components:
+    """Update footprints and traces of the whole field.
+
+    Parameters
+    ----------
+    movie, summary
+        As for `fit`.
+    components : Components
+        To start from; their ids are kept.
+    parameters : CnmfParameters
+    backend, progress, cancel
+        As for `fit`.
+
+    Returns
+    -------
+    Components
+        Without those whose footprint vanished; not yet evaluated.
+
+    Raises
+    ------
+    CancelledError
+        If it was cancelled.
+    """
+    bin_frames = bin_length(movie)
+    model = to_model(components, summary, parameters, bin_frames)
+    n_cores = len(_cores(movie, parameters))
+    watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
+    model = _respaced(movie, summary, model, parameters, backend, watch, cancel)
+    alive = np.flatnonzero(np.diff(model.footprints.indptr))
+    model = model.select(alive)
+    watch = Stopwatch(progress, "refit traces", movie.n_frames, "frames")
+    equations = project(
+        movie, summary, model, backend=backend, watch=watch, cancel=cancel
+    )
+    start = unbinned(
+        np.concatenate([model.traces, model.background]), bin_frames, movie.n_frames
+    )
+    rate_hz = movie.frame_rate_hz or 1.0
+    demixed = demix(equations, start, parameters, rate_hz)
+    return to_components(model, demixed, components.ids[alive], movie, summary)
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Regresses the pixels of one patch's core; sent to the workers."""
+
+    movie: Movie
+    summary: SummaryImages
+    model: Model
+    by_pixel: sp.csr_array
+    bin_frames: int
+
+    def __call__(self, patch: Patch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the pixels, their values as in `by_pixel`, and their weights."""
+        rows, cols = patch.core_rows, patch.core_cols
+        n_y, n_x = self.model.field_shape
+        pixels = np.arange(n_y * n_x).reshape(n_y, n_x)[rows, cols].ravel()
+        movie = normalised_bins(self.movie, self.summary, self.bin_frames, rows, cols)
+        values, weights = regress(movie, self.by_pixel[pixels], self.model, pixels)
+        return pixels, values, weights
+
+
+def _respaced(
+    movie: Movie,
+    summary: SummaryImages,
+    model: Model,
+    parameters: CnmfParameters,
+    backend: Backend,
+    watch: Stopwatch,
+    cancel: Event | None,
+) -> Model:
+    """Spatial update of the field, patch core by patch core."""
+    by_pixel = candidates(model, parameters.spatial.search_px)
+    weights = np.empty_like(model.weights)
+
+    def collect(part: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        pixels, values, local = part
+        weights[pixels] = local
+        starts = by_pixel.indptr[pixels]
+        counts = by_pixel.indptr[pixels + 1] - starts
+        first = np.repeat(starts - np.cumsum(counts) + counts, counts)
+        by_pixel.data[first + np.arange(len(values))] = values
+        watch.advance(1)
+
+    regression = Regression(
+        movie, summary, model, by_pixel.copy(), bin_length(movie)
+    )
+    backend.run(regression, _cores(movie, parameters), collect, cancel)
+    return outlined(model, by_pixel, weights, parameters)
+
+
+def _cores(movie: Movie, parameters: CnmfParameters) -> list[Patch]:
+    """Patches whose cores the field is cut into."""
+    return patch_grid(movie.field_shape, parameters.patches.patch_size_px, 0)

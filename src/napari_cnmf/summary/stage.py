@@ -1,0 +1,166 @@
+"""The stage `summarise`: the images of any movie, in one pass over it.
+
+A registered movie is summed from its stored codes; any other is turned into codes
+as it would be for storing, block by block, so both give the same images.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.movie import Movie
+from napari_cnmf.movie.parameters import StoreParameters
+from napari_cnmf.movie.scale import Scale, choose_scale, sample_frames
+from napari_cnmf.movie.store import (
+    TiledStore,
+    block_frames,
+    choose_bin,
+    group_frames,
+)
+from napari_cnmf.summary.images import Accumulator
+from napari_cnmf.summary.kernels import quantise
+from napari_cnmf.summary.parameters import SummaryParameters
+
+logger = logging.getLogger(__name__)
+
+SAMPLED_FRAMES = 200
+BATCH_BYTES = 16 * 2**20
+
+
+def summarise(
+    movie: Movie,
+    parameters: SummaryParameters,
+    *,
+    backend: Backend,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> SummaryImages:
+    """Compute mean, maximum, standard deviation, correlation and noise of a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+        Any movie (T, Y, X) without missing values.
+    parameters : SummaryParameters
+        How.
+    backend : Backend
+        Where the blocks of frames are summed.
+    progress : callable
+        Told after each block.
+    cancel : threading.Event, optional
+        Stops the stage once set.
+
+    Returns
+    -------
+    SummaryImages
+        The same to the last bit for any backend and number of workers.
+    """
+    block_sum = _block_sum(movie)
+    total = Accumulator.empty(movie.field_shape, block_sum.group)
+    watch = Stopwatch(progress, "summarise", movie.n_frames, "frames")
+    n_clipped = 0
+
+    def collect(result: tuple[Accumulator, int]) -> None:
+        nonlocal n_clipped
+        part, outside = result
+        total.merge(part)
+        n_clipped += outside
+        watch.advance(part.n_frames)
+
+    firsts = range(0, movie.n_frames, block_sum.block)
+    backend.run(block_sum, firsts, collect, cancel)
+    warn_of_clipping(n_clipped, movie)
+    return total.images(block_sum.scale, parameters.neighbours)
+
+
+def warn_of_clipping(n_clipped: int, movie: Movie) -> None:
+    """Tell how many values lay outside the range that the sampled frames promised."""
+    if n_clipped:
+        logger.warning(
+            "%d of %d values lie far outside the range of the sampled frames "
+            "and were clipped; raise motion.template_frames to sample more of them",
+            n_clipped,
+            np.prod(movie.shape),
+        )
+
+
+def encode(
+    raw: np.ndarray, scale: Scale, change: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, int]:
+    """Turn a block of frames into codes.
+
+    Parameters
+    ----------
+    raw : ndarray (n, Y, X)
+        Frames as read.
+    scale : Scale
+        What a code stands for.
+    change : callable
+        Applied to a few frames (float32) at a time, in order, before rounding.
+
+    Returns
+    -------
+    codes : ndarray (n, Y, X)
+        uint16.
+    n_clipped : int
+        Number of values outside the range of the codes.
+    """
+    codes = np.empty(raw.shape, np.uint16)
+    n_clipped = 0
+    # Few frames at a time: float copies of the block would triple the memory.
+    few = max(1, BATCH_BYTES // (4 * raw[0].size))
+    for i in range(0, len(raw), few):
+        batch = slice(i, i + few)
+        frames = change(raw[batch].astype(np.float32))
+        n_clipped += quantise(frames, scale.offset, scale.step, codes[batch])
+    return codes, n_clipped
+
+
+@dataclass(frozen=True)
+class _BlockSum:
+    """The task of one block: its sums and the number of clipped values."""
+
+    movie: Movie
+    scale: Scale
+    group: int
+    block: int
+
+    def __call__(self, first: int) -> tuple[Accumulator, int]:
+        """Sum the block that begins with a frame."""
+        window = slice(first, min(first + self.block, self.movie.n_frames))
+        codes, n_clipped = self._codes(window)
+        part = Accumulator.empty(self.movie.field_shape, self.group)
+        part.add(codes)
+        return part, n_clipped
+
+    def _codes(self, window: slice) -> tuple[np.ndarray, int]:
+        """Return the codes of some frames, and the number of clipped values."""
+        if isinstance(self.movie.source, TiledStore):
+            return self.movie.source.read_codes(window), 0
+        return encode(self.movie.read(window), self.scale, _unchanged)
+
+
+def _unchanged(frames: np.ndarray) -> np.ndarray:
+    """Return the frames."""
+    return frames
+
+
+def _block_sum(movie: Movie) -> _BlockSum:
+    """Return the task for a movie."""
+    if isinstance(movie.source, TiledStore):
+        store = movie.source
+        group = group_frames(store.header.bin_frames)
+        return _BlockSum(movie, store.header.scale, group, store.block_frames)
+    defaults = StoreParameters()
+    bins = choose_bin(movie.n_frames, movie.frame_rate_hz, defaults.bin_s)
+    sample = sample_frames(movie, SAMPLED_FRAMES)
+    scale = choose_scale(sample, movie.dtype, defaults.noise_steps)
+    block = block_frames(movie.field_shape, bins)
+    return _BlockSum(movie, scale, group_frames(bins), block)

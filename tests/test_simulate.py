@@ -50,7 +50,9 @@ def best_shift(frame: np.ndarray, image: np.ndarray, window: tuple) -> np.ndarra
     """Brute force over half pixels: how far the image's content moved."""
     grid = np.arange(-7, 7.5, 0.5)
     misfit = [
-        np.square(frame - moved(image, (y, x)))[window].mean() for y in grid for x in grid
+        np.square(frame - moved(image, (y, x)))[window].mean()
+        for y in grid
+        for x in grid
     ]
     y, x = divmod(int(np.argmin(misfit)), len(grid))
     return grid[[y, x]]

@@ -31,11 +31,12 @@ class Reason:
 REASONS = (
     Reason(0, "low SNR", "snr", "its transients hardly stand out of the noise"),
     Reason(1, "low r value", "r_value", "its event image does not look like it"),
-    Reason(2, "small", "relative_area", "it is a fragment, far smaller than a soma"),
-    Reason(3, "ring", "ring", "its light comes from out of focus"),
-    Reason(4, "soft edge", "edge", "its event image has no border"),
-    Reason(5, "low CaImAn SNR", "caiman_snr", "CaImAn's rule refuses its SNR"),
-    Reason(6, "low CaImAn r value", "caiman_r_value", "CaImAn's rule refuses its r"),
+    Reason(2, "small", "relative_area", "it is far smaller than the clearest cells"),
+    Reason(3, "speck", "soma_area", "it is far smaller than a cell body"),
+    Reason(4, "ring", "ring", "light around it says that it is out of focus"),
+    Reason(5, "soft edge", "edge", "its event image has no border"),
+    Reason(6, "low CaImAn SNR", "caiman_snr", "CaImAn's rule refuses its SNR"),
+    Reason(7, "low CaImAn r value", "caiman_r_value", "CaImAn's rule refuses its r"),
 )
 
 
@@ -49,7 +50,7 @@ class Quality:
 
     Attributes
     ----------
-    snr, r_value, relative_area, ring, edge : ndarray
+    snr, r_value, relative_area, soma_area, ring, edge : ndarray
         (K,) float32, the scores of the default rule; see `napari_cnmf.quality`.
     caiman_snr, caiman_r_value : ndarray
         (K,) float32, CaImAn's two scores.
@@ -66,6 +67,7 @@ class Quality:
     snr: np.ndarray = field(metadata=_PER_COMPONENT)
     r_value: np.ndarray = field(metadata=_PER_COMPONENT)
     relative_area: np.ndarray = field(metadata=_PER_COMPONENT)
+    soma_area: np.ndarray = field(metadata=_PER_COMPONENT)
     ring: np.ndarray = field(metadata=_PER_COMPONENT)
     edge: np.ndarray = field(metadata=_PER_COMPONENT)
     caiman_snr: np.ndarray = field(metadata=_PER_COMPONENT)

@@ -165,16 +165,14 @@ def save_truth(simulation: Simulation, path: str | Path) -> None:
         File to write; its folder must exist.
     """
     s, a = simulation, simulation.footprints
-    footprints = {"A_data": a.data, "A_indices": a.indices, "A_indptr": a.indptr}
-    layout = {"A_shape": a.shape, "order": "C", "dims": s.movie.shape[1:]}
-    activity = {"C": s.traces, "S": s.spikes, "n_spikes": s.n_spikes, "snr": s.snr}
-    cells = {"kind": s.kind, "center": s.centres, "frac_in_fov": s.fraction_in_field}
-    optics = {"brightness": s.brightness, "tau": s.time_constants}
-    motion = {"shifts": s.shifts, "nr_modes": s.modes, "nr_q": s.mode_traces}
-    params = json.dumps(asdict(s.parameters))
-    origin = {"params": params, "fr": s.frame_rate_hz, "seed": s.seed}
-    mean = {"mean_image": s.mean_image}
-    truth = footprints | layout | activity | cells | optics | motion | origin | mean
+    truth: dict[str, Any] = {"C": s.traces, "S": s.spikes, "n_spikes": s.n_spikes}
+    truth |= {"A_data": a.data, "A_indices": a.indices, "A_indptr": a.indptr}
+    truth |= {"A_shape": a.shape, "dims": s.movie.shape[1:], "order": "C"}
+    truth |= {"kind": s.kind, "center": s.centres, "frac_in_fov": s.fraction_in_field}
+    truth |= {"brightness": s.brightness, "tau": s.time_constants, "snr": s.snr}
+    truth |= {"shifts": s.shifts, "nr_modes": s.modes, "nr_q": s.mode_traces}
+    truth |= {"mean_image": s.mean_image, "fr": s.frame_rate_hz, "seed": s.seed}
+    truth |= {"params": json.dumps(asdict(s.parameters))}
     np.savez_compressed(path, **truth)
 
 
@@ -210,7 +208,7 @@ def _centres(p: SimulationParameters, rng: Generator) -> np.ndarray:
         for _ in range(200):  # a field too crowded to keep apart has to overlap
             centres[k] = rng.uniform(0, size)
             if overlapping:
-                step = p.diameter_px * rng.uniform(0.42, 0.85) * _direction(rng)
+                step = rng.normal(0, 0.45 * p.diameter_px, 2)
                 centres[k] = np.clip(centres[rng.integers(k)] + step, 0, size)
             if np.linalg.norm(centres[:k] - centres[k], axis=1).min() > gap:
                 break
@@ -322,8 +320,10 @@ def _fluctuations(p: SimulationParameters, rng: Generator) -> np.ndarray:
     shape = (1 + p.n_domains, p.n_frames)
     slow, fast = (_coloured(shape, s * p.frame_rate_hz, rng) for s in (10, 0.6))
     smooth = ndi.gaussian_filter1d(slow + fast, 0.15 * p.frame_rate_hz, axis=1)
-    skewed = p.neuropil_modulation * 2.7 * np.expm1(0.4 * smooth)
-    return 1.1 * skewed[:1] + skewed[1:]
+    skewed = np.exp(0.4 * smooth)
+    skewed -= skewed.mean(axis=1, keepdims=True)
+    skewed *= p.neuropil_modulation / skewed.std(axis=1, keepdims=True)
+    return 1.1 * skewed[:1] + 0.9 * skewed[1:]
 
 
 def _rigid_shifts(p: SimulationParameters, rng: Generator) -> np.ndarray:
@@ -331,10 +331,10 @@ def _rigid_shifts(p: SimulationParameters, rng: Generator) -> np.ndarray:
     shifts = _coloured((2, p.n_frames), 2.0 * p.frame_rate_hz, rng).T
     shifts += 0.1 * rng.standard_normal((p.n_frames, 2))
     phase = 2 * np.pi * 1.3 / p.frame_rate_hz * np.arange(p.n_frames)
-    shifts += 0.1 * np.sin(phase)[:, None] * _direction(rng)
+    shifts += np.sin(phase)[:, None] * rng.normal(0, 0.1, 2)
     kicks = np.zeros((p.n_frames, 2))
     for t in np.flatnonzero(rng.random(p.n_frames) < p.jerk_rate_hz / p.frame_rate_hz):
-        kicks[t] = rng.uniform(1.5, 3) * _direction(rng)
+        kicks[t] = rng.normal(0, 1.7, 2)
     shifts += lfilter([1], [1, -np.exp(-5 / p.frame_rate_hz)], kicks, axis=0)
     return np.clip(p.motion_sd_px * shifts, -p.max_shift_px, p.max_shift_px)
 
@@ -361,17 +361,14 @@ def _record(
     shifts, modes, mode_traces = motion
     movie = np.empty((p.n_frames, p.height_px, p.width_px), np.uint16)
     for start in range(0, p.n_frames, _BLOCK_FRAMES):
-        block = slice(start, start + _BLOCK_FRAMES)
-        frames = (light @ courses[:, block]).T.reshape(-1, *p.scene_shape)
-        photons = np.empty((len(frames), *movie.shape[1:]), np.float32)
-        for t, frame in enumerate(frames, start):
+        frames = (light @ courses[:, start : start + _BLOCK_FRAMES]).T
+        for t, frame in enumerate(frames.reshape(-1, *p.scene_shape), start):
             if len(modes):
                 bend = np.tensordot(mode_traces[:, t], modes, 1)
                 moved = _warped(frame, shifts[t][:, None, None] + bend, p.margin_px)
             else:
                 moved = _shifted(frame, shifts[t], p.margin_px)
-            photons[t - start] = moved
-        movie[block] = _noisy(p, photons, rng)
+            movie[t] = _noisy(p, moved, rng)
     return movie
 
 
@@ -419,9 +416,3 @@ def _texture(shape: tuple[int, int], scale_px: float, rng: Generator) -> np.ndar
     """Smooth random picture of zero mean and unit variance."""
     noise = ndi.gaussian_filter(rng.standard_normal(shape), scale_px, mode="wrap")
     return (noise - noise.mean()) / noise.std()
-
-
-def _direction(rng: Generator) -> np.ndarray:
-    """Random unit vector (y, x)."""
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([np.sin(angle), np.cos(angle)])

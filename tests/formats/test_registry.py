@@ -107,6 +107,14 @@ def test_frame_rates_that_disagree_are_refused_unless_one_is_given(tmp_path, arr
     assert open_movie(paths, frame_rate_hz=20.0).frame_rate_hz == 20.0
 
 
+@pytest.mark.parametrize(
+    "facts", [{"frame_rate_hz": 0.0}, {"pixel_size_um": (0.0, 1.0)}], ids=str
+)
+def test_absurd_facts_are_refused_and_not_replaced(tmp_path, array, facts):
+    with pytest.raises(InputError, match="positive and finite"):
+        open_movie(_saved(tmp_path / "a.tif", array), **facts)
+
+
 def test_files_of_different_sizes_are_refused_and_both_named(tmp_path, array):
     paths = [
         _saved(tmp_path / "a.tif", array),

@@ -135,6 +135,13 @@ def test_scanimage_volumes_interleave_planes_channels_and_flyback(tmp_path, arra
         open_movie(tmp_path / "a.tif", channel=0, plane=2)
 
 
+def test_a_single_scanimage_volume_is_not_taken_for_a_movie(tmp_path, array):
+    settings = "SI.hFastZ.enable = true\nSI.hStackManager.numSlices = 12\n"
+    _scanimage(tmp_path / "a.tif", array, settings)
+    with pytest.raises(InputError, match="holds 12 planes"):
+        open_movie(tmp_path / "a.tif")
+
+
 def test_scanimage_slices_of_several_frames_stay_together(tmp_path, array):
     settings = (
         "SI.hChannels.channelSave = 1\nSI.hStackManager.enable = true\n"

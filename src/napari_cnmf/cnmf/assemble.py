@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.background import HatGrid, hat_grid
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.cnmf.normalise import gains
+from napari_cnmf.movie.normalised import bin_traces, gains
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.traces import Demixed
 from napari_cnmf.components import Background, Components, TraceFit
@@ -78,8 +78,8 @@ def to_model(
     grid = field_grid(components.fov_shape, parameters)
     # The hats of a pixel add up to one, so the rows of the maps give its weight.
     weights = np.asarray(background.maps.sum(axis=1)).ravel() * gain
-    traces = binned(components.denoised, bin_frames)
-    fluctuation = binned(background.traces, bin_frames)
+    traces = bin_traces(components.denoised, bin_frames)
+    fluctuation = bin_traces(background.traces, bin_frames)
     if len(fluctuation) != grid.n_nodes:
         fluctuation = np.zeros((grid.n_nodes, traces.shape[1]), np.float32)
     return Model(
@@ -96,13 +96,6 @@ def field_grid(field_shape: tuple[int, int], parameters: CnmfParameters) -> HatG
     """Grid of the background's time courses over the whole field."""
     pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
     return hat_grid(field_shape, pitch)
-
-
-def binned(traces: np.ndarray, bin_frames: int) -> np.ndarray:
-    """Means (K, T // bin_frames) of traces (K, T) in time bins."""
-    n_bins = traces.shape[1] // bin_frames
-    whole = traces[:, : n_bins * bin_frames]
-    return whole.reshape(len(traces), n_bins, bin_frames).mean(axis=2)
 
 
 def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:

@@ -59,8 +59,8 @@ def trace_noise(
 ) -> np.ndarray:
     """Estimate the standard deviation of the white noise in each trace.
 
-    The root of the mean of Welch's power spectrum (Hann window of 256 frames, half overlapping)
-    over a band of high frequencies, where calcium has little power. The mean is
+    Takes the mean of Welch's power spectrum (Hann window of 256 frames, half
+    overlapping) over a band of high frequencies, where calcium has little power. It is
     unbiased for white noise, unlike the median or the mean of logarithms.
 
     Parameters

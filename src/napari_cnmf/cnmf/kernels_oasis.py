@@ -7,8 +7,8 @@ over h, without a pass over the frames (Friedrich, Zhou, Paninski 2017, PLoS Com
 Biol 13(3): e1005423, Algorithms 1-3).
 
 A trace of T frames has T + 1 pools at most, kept in six arrays: `sums` and `lagged`,
-sum(h[k] y[k]) and sum(h[k-1] y[k]) over the pool; `sizes`; `values` and `lasts`, its
-first and last calcium; `nexts`, the calcium it predicts for the frame after it.
+sum(h[k] y[k]) and g2 sum(h[k-1] y[k]) over the pool; `sizes`; `values` and `lasts`,
+its first and last calcium; `nexts`, the calcium it predicts for the frame after it.
 Pool 0 is silent: it holds the frames before the first spike.
 """
 
@@ -136,26 +136,28 @@ def _merge(phi: float, g2: float, count: int, pools: Arrays, tables: Arrays) -> 
     """
     sums, lagged, sizes, values, lasts, nexts = pools
     response, total, cross, inverse_energy = tables
-    top = 0
+    top, last, following = 0, 0.0, 0.0
     for i in range(1, count):
         x, z, size = sums[i], lagged[i], sizes[i]
-        while True:
-            last = lasts[top]
-            value = (x - phi * total[size] - last * cross[size]) * inverse_energy[size]
-            if value > nexts[top] or top == 0:
-                break
+        value = (x - phi * total[size] - last * cross[size]) * inverse_energy[size]
+        while value <= following and top > 0:
             length = sizes[top]
             x, z = (
-                sums[top] + response[length + 1] * x + g2 * response[length] * z,
-                lagged[top] + response[length] * x + g2 * response[length - 1] * z,
+                sums[top] + response[length + 1] * x + response[length] * z,
+                lagged[top] + g2 * (response[length] * x + response[length - 1] * z),
             )
             size += length
             top -= 1
-        if value > nexts[top]:
+            last, following = lasts[top], nexts[top]
+            value = (x - phi * total[size] - last * cross[size]) * inverse_energy[size]
+        if value > following:
             top += 1
-            sums[top], lagged[top], sizes[top], values[top] = x, z, size, value
-            lasts[top] = response[size] * value + g2 * response[size - 1] * last
-            nexts[top] = response[size + 1] * value + g2 * response[size] * last
+            last, following = (
+                response[size] * value + g2 * response[size - 1] * last,
+                response[size + 1] * value + g2 * response[size] * last,
+            )
+            sums[top], lagged[top], sizes[top] = x, z, size
+            values[top], lasts[top], nexts[top] = value, last, following
         else:
             sizes[0] += size
     return top + 1

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import to_components, to_model, unbinned
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.cnmf.normalise import bin_length, normalised_bins
+from napari_cnmf.movie.normalised import bin_length, normalised_bins
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
 from napari_cnmf.cnmf.spatial import candidates, outlined, regress

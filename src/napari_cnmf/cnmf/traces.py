@@ -17,7 +17,7 @@ from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.kinetics import time_constants
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.cnmf.normalise import gains
+from napari_cnmf.movie.normalised import gains
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import NormalEquations, normal_gram, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch

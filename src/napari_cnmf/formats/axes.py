@@ -11,8 +11,29 @@ from napari_cnmf.formats.registry import ReadOptions
 
 logger = logging.getLogger(__name__)
 
-
 MAX_CHANNELS = 7  # ImageJ's limit, too
+
+
+def stack_as_time(
+    name: str, axes: str, grid: np.ndarray, options: ReadOptions
+) -> tuple[str, np.ndarray]:
+    """Take a lone axis of planes, or of far too many channels, as time.
+
+    Many movies are saved like that, and nothing else tells so but that no other axis
+    is long and that no plane or channel is asked for. Parameters as in
+    `choose_frames`; returns axes and grid.
+    """
+    long = [(a, n) for a, n in zip(axes, grid.shape, strict=True) if n > 1]
+    if len(long) != 1:
+        return axes, grid
+    axis, length = long[0]
+    is_stack = (axis == "Z" and options.plane is None) or (
+        axis == "C" and options.channel is None and length > MAX_CHANNELS
+    )
+    if is_stack:
+        logger.info("%s: its axis %s is taken as time", name, axis)
+        axes = axes.replace(axis, "T")
+    return axes, grid
 
 
 def choose_frames(
@@ -38,9 +59,6 @@ def choose_frames(
     selection : str
         What was chosen, in words; empty where there was no choice.
     """
-    if only := _stack_axis(axes, grid.shape, options):
-        logger.info("%s: its axis %s is taken as time", name, only)
-        axes = axes.replace(only, "T")
     chosen = []
     for letter, what, wanted in (
         ("C", "channel", options.channel),
@@ -55,22 +73,6 @@ def choose_frames(
             chosen.append(f"{what} {index}")
     _require_time_only(name, axes, grid.shape)
     return grid.reshape(-1), ", ".join(chosen)
-
-
-def _stack_axis(axes: str, lengths: tuple[int, ...], options: ReadOptions) -> str:
-    """Return the axis of planes or channels that must be time, empty if none is.
-
-    Many movies are saved as a stack of planes, or of far too many channels; nothing
-    else tells so, but that no other axis is long and that no choice is asked for.
-    """
-    long = [(a, n) for a, n in zip(axes, lengths, strict=True) if n > 1]
-    if len(long) != 1:
-        return ""
-    axis, length = long[0]
-    is_stack = (axis == "Z" and options.plane is None) or (
-        axis == "C" and options.channel is None and length > MAX_CHANNELS
-    )
-    return axis if is_stack else ""
 
 
 def _chosen(name: str, what: str, wanted: int | None, length: int) -> int:

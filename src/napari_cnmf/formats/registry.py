@@ -137,13 +137,16 @@ def open_movie(
     names = [path.name for path in chosen]
     source = _joined([file.source for file in opened], names)
     _require_frames(source, names)
-    rates = [file.frame_rate_hz for file in opened]
-    sizes = [file.pixel_size_um for file in opened]
+    if frame_rate_hz is None:
+        frame_rate_hz = _agreed_rate([file.frame_rate_hz for file in opened], names)
+    if pixel_size_um is None:
+        stated = (file.pixel_size_um for file in opened)
+        pixel_size_um = next(filter(None, stated), None)
     selection = [file.selection for file in opened]
     return Movie(
         native(source, names[0]),
-        frame_rate_hz or _agreed_rate(rates, names),
-        pixel_size_um or next(filter(None, sizes), None),
+        frame_rate_hz,
+        pixel_size_um,
         _spans(chosen, opened),
         fingerprint=fingerprint_of_files(source, chosen, selection),
     )

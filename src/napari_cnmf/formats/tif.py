@@ -21,7 +21,7 @@ import numpy as np
 import tifffile
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.axes import choose_frames
+from napari_cnmf.formats.axes import choose_frames, stack_as_time
 from napari_cnmf.formats.metadata import (
     Acquisition,
     imagej_acquisition,
@@ -94,7 +94,9 @@ def _opened(tif: tifffile.TiffFile, path: Path, options: ReadOptions) -> OpenedF
     series = _movie_series(tif, path)
     _require_grey(series, path)
     _require_whole(tif, series, path)
-    axes, grid = _scanimage_grid(tif) or _grid_of(series)
+    axes, grid = _scanimage_grid(tif) or stack_as_time(
+        path.name, *_grid_of(series), options
+    )
     frames, selection = choose_frames(path.name, axes, grid, options)
     found = _acquisition(tif, series.keyframe)
     dtype = series.dtype.newbyteorder(tif.byteorder)

@@ -23,8 +23,8 @@ LAG_STEP_PX = 2.0  # the low band holds wavelengths of 8 px and more
 _LARGEST_STEP_PX = 0.75
 _LAST_STEP_PX = 0.01  # Newton squares the error: what is left is below 1e-3 px
 _MOST_STEPS = 8
+_SIGNAL = 1e-6  # a peak below this part of the frame's sum is the FFT's rounding error
 _ALONG_Y, _ALONG_X = np.array([0]), np.array([1])
-_SIGNAL = 1e-6  # peaks below this part of the mean are rounding errors of the FFT
 
 
 @kernel
@@ -44,13 +44,13 @@ def _multiply(spectrum: np.ndarray, template: np.ndarray, product: np.ndarray) -
 @kernel
 def _best_lag(
     product: np.ndarray, phase_y: np.ndarray, phase_x: np.ndarray
-) -> tuple[float, int, int]:
+) -> tuple[np.float32, int, int]:
     """Largest correlation on the grid of lags, and the grid indices of it."""
     n_lags_x, _, n_kx = phase_x.shape
     n_lags_y, _, n_ky = phase_y.shape
     first = product.shape[1] // 2 - n_ky // 2
     row_re, row_im = np.empty(n_ky, np.float32), np.empty(n_ky, np.float32)
-    peak, peak_y, peak_x = -np.inf, n_lags_y // 2, n_lags_x // 2
+    peak, peak_y, peak_x = np.float32(-np.inf), n_lags_y // 2, n_lags_x // 2
     for lag_x in range(n_lags_x):
         cos_x, sin_x = phase_x[lag_x, 0], phase_x[lag_x, 1]
         for ky in range(n_ky):
@@ -173,18 +173,18 @@ def estimate(
         shifts[t, 0] = shifts[t, 1] = 0
         if not peak > _SIGNAL * abs(spectrum[0, 0]):
             continue
-        start = (
-            (lag_y - phase_y.shape[0] // 2) * LAG_STEP_PX,
-            (lag_x - phase_x.shape[0] // 2) * LAG_STEP_PX,
-        )
-        start = _climb(product, low, omega, start, LAG_STEP_PX, phase)
-        y, x = _climb(product, full, omega, start, LAG_STEP_PX, phase)
+        y = (lag_y - phase_y.shape[0] // 2) * LAG_STEP_PX
+        x = (lag_x - phase_x.shape[0] // 2) * LAG_STEP_PX
+        for band in (low, full):
+            y, x = _climb(product, band, omega, (y, x), LAG_STEP_PX, phase)
         shifts[t, 0] = min(max(y, -limit[0]), limit[0])
         shifts[t, 1] = min(max(x, -limit[1]), limit[1])
 
 
 @kernel
-def _cubic_weights(fraction: float) -> tuple[float, float, float, float]:
+def _cubic_weights(
+    fraction: float,
+) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Weights of the four neighbours of a point between the middle two."""
     a = -0.75
     left, right = 1 + fraction, 1 - fraction
@@ -201,7 +201,7 @@ def _blend(
     v1: np.ndarray,
     v2: np.ndarray,
     v3: np.ndarray,
-    weights: tuple[float, float, float, float],
+    weights: tuple[np.float32, np.float32, np.float32, np.float32],
 ) -> None:
     """Weighted sum of four rows; contiguous, so it fills the vector units."""
     w0, w1, w2, w3 = weights

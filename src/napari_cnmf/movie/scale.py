@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cnmf.movie.kernels import MAX_CODE
+
 if TYPE_CHECKING:
     from napari_cnmf.movie.movie import Movie
 
-MAX_CODE = 65535
 RUN = 3
 HEADROOM = 2.0
 SAMPLED_PIXELS = 16384

@@ -22,6 +22,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.movie.kernels import sum_bins
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.scale import Scale
 
@@ -49,12 +50,13 @@ def choose_bin(n_frames: int, frame_rate_hz: float | None, bin_s: float) -> int:
 
 
 def group_frames(bin_frames: int) -> int:
-    """Return the frames of a group: whole bins, at least 16 frames.
+    """Return the frames of a group: whole bins, an even number, at least 16 frames.
 
     Second differences in time are taken inside groups and blocks are whole groups,
     so that no result depends on the length of the blocks.
     """
-    return bin_frames * ceil(MIN_GROUP / bin_frames)
+    group = bin_frames * ceil(MIN_GROUP / bin_frames)
+    return group * (1 + group % 2)
 
 
 def block_frames(field_shape: tuple[int, int], bin_frames: int) -> int:
@@ -223,7 +225,9 @@ class TiledStore:
             self.frames.write(first, codes)
             bins = self.header.bin_frames
             if bins > 1 and len(codes) >= bins:
-                self.binned.write(first // bins, sum_bins(codes, bins))
+                sums = np.empty((len(codes) // bins, *codes.shape[1:]), np.uint32)
+                sum_bins(codes, sums)
+                self.binned.write(first // bins, sums)
 
     def finish(self, path: Path, n_clipped: int) -> TiledStore:
         """Give a draft its final name, in place of an older store, and return it."""
@@ -248,16 +252,6 @@ class TiledStore:
         """Return the shape of a block of an array."""
         pairs = zip(window, array.shape, strict=True)
         return [len(range(*part.indices(length))) for part, length in pairs]
-
-
-def sum_bins(codes: np.ndarray, bin_frames: int) -> np.ndarray:
-    """Return the sums (n // bin_frames, Y, X) of consecutive codes, as uint32."""
-    n_bins = len(codes) // bin_frames
-    whole = codes[: n_bins * bin_frames]
-    sums = whole[::bin_frames].astype(np.uint32)
-    for i in range(1, bin_frames):
-        sums += whole[i::bin_frames]
-    return sums
 
 
 @contextmanager

@@ -8,27 +8,73 @@ from napari_cnmf.jit import kernel
 
 
 @kernel
-def weighted_boxes(
+def event_boxes(
     movie: np.ndarray,
+    origin_y: int,
+    origin_x: int,
     corners: np.ndarray,
-    side: int,
     indptr: np.ndarray,
     frames: np.ndarray,
     weights: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Weighted sum of some frames in a box per component, zero outside the movie.
+    """Weighted sum of some frames in a box per component; zero outside the movie.
 
-    `movie` is (Y, X, T); component k uses ``frames[indptr[k]:indptr[k + 1]]`` and as
-    many weights; `out` is (K, side, side).
+    `movie` is (Y, X, T), its first pixel lies at the origin; component k uses
+    ``frames[indptr[k]:indptr[k + 1]]`` and as many weights; `out` is (K, side, side).
     """
     n_y, n_x = movie.shape[:2]
+    side = out.shape[1]
     for k in range(len(corners)):
         for i in range(side):
             for j in range(side):
-                y, x = corners[k, 0] + i, corners[k, 1] + j
+                y = corners[k, 0] + i - origin_y
+                x = corners[k, 1] + j - origin_x
                 total = np.float32(0.0)
                 if 0 <= y < n_y and 0 <= x < n_x:
                     for f in range(indptr[k], indptr[k + 1]):
                         total += weights[f] * movie[y, x, frames[f]]
                 out[k, i, j] = total
+
+
+@kernel
+def subtract_sources(
+    boxes: np.ndarray,
+    corners: np.ndarray,
+    n_y: int,
+    n_x: int,
+    model_indptr: np.ndarray,
+    sources: np.ndarray,
+    values: np.ndarray,
+    traces: np.ndarray,
+    indptr: np.ndarray,
+    frames: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Subtract from each event box all sources of the model but its own component.
+
+    The model comes as a CSR matrix (pixels, sources) with the sources' traces; the
+    first sources are the components. A source's share of an event image is worked out
+    when a pixel first asks for it.
+    """
+    side = boxes.shape[1]
+    share = np.zeros(len(traces), np.float32)
+    known_for = np.full(len(traces), -1, np.int64)
+    for k in range(len(boxes)):
+        for i in range(side):
+            for j in range(side):
+                y, x = corners[k, 0] + i, corners[k, 1] + j
+                if not (0 <= y < n_y and 0 <= x < n_x):
+                    continue
+                pixel = y * n_x + x
+                for m in range(model_indptr[pixel], model_indptr[pixel + 1]):
+                    source = sources[m]
+                    if source == k:
+                        continue
+                    if known_for[source] != k:
+                        known_for[source] = k
+                        total = np.float32(0.0)
+                        for f in range(indptr[k], indptr[k + 1]):
+                            total += weights[f] * traces[source, frames[f]]
+                        share[source] = total
+                    boxes[k, i, j] -= values[m] * share[source]

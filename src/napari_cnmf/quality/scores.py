@@ -16,9 +16,9 @@ from scipy.ndimage import (
     uniform_filter1d,
 )
 
-from napari_cnmf.quality import kernels
-
 _SMOOTHING_PX = 1.0
+_BORDER_FACTOR = 1.6
+_CLEAR_R_VALUE = 0.8
 
 
 def peak_snr(above: np.ndarray, noise: np.ndarray, window: int) -> np.ndarray:
@@ -42,18 +42,6 @@ def peak_snr(above: np.ndarray, noise: np.ndarray, window: int) -> np.ndarray:
     averaged = uniform_filter1d(above, window, axis=1)
     top = np.partition(averaged, -n_top, axis=1)[:, -n_top:].mean(axis=1)
     return (top * np.sqrt(window) / np.maximum(noise, 1e-12)).astype(np.float32)
-
-
-def event_weights(denoised: np.ndarray) -> sp.csr_array:
-    """Weight of each frame in a component's event image, (K, T), rows add up to one.
-
-    Frames count by how far the denoised trace exceeds half of its peak.
-    """
-    peak = denoised.max(axis=1, keepdims=True)
-    above = np.maximum(denoised - 0.5 * peak, 0)
-    weights = sp.csr_array(above / np.maximum(above.sum(axis=1, keepdims=True), 1e-12))
-    weights.sort_indices()
-    return weights.astype(np.float32)
 
 
 def shape_scores(
@@ -94,6 +82,32 @@ def shape_scores(
     top = np.percentile(event[core], 90)
     edge = slope[border].mean() / top * diameter_px / 11 if top > 0 else 0.0
     return r_value, float(ring), float(edge)
+
+
+def areas(
+    footprints: sp.csc_array, field_shape: tuple[int, int], diameter_px: float
+) -> np.ndarray:
+    """Area of each footprint above a fifth of its maximum, in cell bodies.
+
+    A cell at the border of the field is cut: its area counts more.
+    """
+    peak = footprints.max(axis=0).toarray().ravel()
+    k = np.repeat(np.arange(len(peak)), np.diff(footprints.indptr))
+    core = footprints.data >= 0.2 * peak[k]
+    area = np.bincount(k[core], minlength=len(peak)).astype(float)
+    y, x = np.divmod(footprints.indices, field_shape[1])
+    border = (y == 0) | (x == 0) | (y == field_shape[0] - 1) | (x == field_shape[1] - 1)
+    area[np.unique(k[border])] *= _BORDER_FACTOR
+    return (area / (np.pi / 4 * diameter_px**2)).astype(np.float32)
+
+
+def relative(area: np.ndarray, snr: np.ndarray, r_value: np.ndarray) -> np.ndarray:
+    """Areas over the median area of the clearest third of the components."""
+    if len(area) == 0:
+        return area
+    clear = (snr >= np.quantile(snr, 2 / 3)) & (r_value > _CLEAR_R_VALUE)
+    reference = np.median(area[clear] if clear.any() else area)
+    return (area / max(reference, 1e-6)).astype(np.float32)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:

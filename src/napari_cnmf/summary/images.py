@@ -57,8 +57,8 @@ class Accumulator:
         """Add a block (n, Y, X) of uint16 codes that begins with a group."""
         add_block(codes, self.group, self.sums, self.maximum)
         self.n_frames += len(codes)
-        groups, rest = divmod(len(codes), self.group)
-        self.n_bends += groups * max(self.group - 2, 0) + max(rest - 2, 0)
+        groups, rest = divmod(len(codes) // 2 * 2, self.group)
+        self.n_bends += groups * (self.group - 2) + max(rest - 2, 0)
 
     def merge(self, other: Accumulator) -> None:
         """Add what another one has summed."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.kernels import quantise
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.scale import Scale, choose_scale, sample_frames
@@ -25,7 +26,6 @@ from napari_cnmf.movie.store import (
     group_frames,
 )
 from napari_cnmf.summary.images import Accumulator
-from napari_cnmf.summary.kernels import quantise
 from napari_cnmf.summary.parameters import SummaryParameters
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cnmf.movie import Movie
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.store import TiledStore, choose_bin
 
 _DEFAULT_BIN_S = 0.1
@@ -41,3 +41,10 @@ def normalised_bins(
     pixels -= summary.mean[rows, cols].ravel()
     pixels *= gain.ravel()
     return np.ascontiguousarray(pixels.T)
+
+
+def bin_traces(traces: np.ndarray, bin_frames: int) -> np.ndarray:
+    """Means (K, T // bin_frames) of traces (K, T) in the same time bins."""
+    n_bins = traces.shape[1] // bin_frames
+    whole = traces[:, : n_bins * bin_frames]
+    return whole.reshape(len(traces), n_bins, bin_frames).mean(axis=2)

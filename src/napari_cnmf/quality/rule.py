@@ -1,0 +1,73 @@
+"""The rules: scores against limits, nothing recomputed.
+
+A limit can be moved at any time: flags are set anew from the scores that `Quality`
+holds, and decisions by hand stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_cnmf.components import REASONS, Quality
+from napari_cnmf.quality.parameters import QualityParameters
+
+
+def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
+    """Set flags and limits by the chosen rule.
+
+    Parameters
+    ----------
+    quality : Quality
+        With its scores.
+    parameters : QualityParameters
+
+    Returns
+    -------
+    Quality
+    """
+    if parameters.rule == "caiman":
+        return _caiman_rule(quality, parameters)
+    broken = {
+        "snr": quality.snr < parameters.min_snr,
+        "r_value": quality.r_value < parameters.min_r_value,
+        "relative_area": quality.relative_area < parameters.min_relative_area,
+        "soma_area": quality.soma_area < parameters.min_soma_area,
+        "ring": quality.ring > parameters.max_ring,
+        "edge": quality.edge < parameters.min_edge,
+    }
+    limits = {
+        "snr": parameters.min_snr,
+        "r_value": parameters.min_r_value,
+        "relative_area": parameters.min_relative_area,
+        "soma_area": parameters.min_soma_area,
+        "ring": parameters.max_ring,
+        "edge": parameters.min_edge,
+    }
+    return replace(quality, flags=_flags(broken), limits=limits, rule="default")
+
+
+def _caiman_rule(quality: Quality, parameters: QualityParameters) -> Quality:
+    """Accept if SNR or r value is high enough and neither too low.
+
+    A component that is high in neither is flagged for both; one below a floor is
+    flagged for that score.
+    """
+    snr, r = quality.caiman_snr, quality.caiman_r_value
+    low_snr = snr <= parameters.caiman_snr_floor
+    low_r = r <= parameters.caiman_r_value_floor
+    high = (snr > parameters.caiman_min_snr) | (r >= parameters.caiman_min_r_value)
+    broken = {"caiman_snr": low_snr | ~high, "caiman_r_value": low_r | ~high}
+    limits = {
+        "caiman_snr": parameters.caiman_min_snr,
+        "caiman_r_value": parameters.caiman_min_r_value,
+    }
+    return replace(quality, flags=_flags(broken), limits=limits, rule="caiman")
+
+
+def _flags(broken: dict[str, np.ndarray]) -> np.ndarray:
+    """Pack what is broken into the bits of `REASONS`."""
+    bits = {reason.score: reason.bit for reason in REASONS}
+    flags = sum(mask.astype(np.int32) << bits[score] for score, mask in broken.items())
+    return np.asarray(flags, np.int32)

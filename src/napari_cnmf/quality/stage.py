@@ -1,0 +1,122 @@
+"""The stage `evaluate`: scores of every component, and the rule's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Event
+
+import numpy as np
+
+from napari_cnmf.components import Components, Quality
+from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.quality.events import EventImages, event_images, tile_slices
+from napari_cnmf.quality.parameters import QualityParameters
+from napari_cnmf.quality.rule import apply_rule
+from napari_cnmf.quality.scores import areas, peak_snr, relative, shape_scores
+
+_BOX_HALF_DIAMETERS = 1.5
+_SNR_WINDOW_DECAYS = 0.4
+
+
+def evaluate(
+    movie: Movie,
+    summary: SummaryImages,
+    components: Components,
+    parameters: QualityParameters,
+    *,
+    diameter_px: float,
+    backend: Backend,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> Components:
+    """Score components and decide which are cells.
+
+    Parameters
+    ----------
+    movie, summary
+        Registered movie and its images.
+    components : Components
+        After `fit` or `refit`.
+    parameters : QualityParameters
+    diameter_px : float
+        Of a cell body.
+    backend, progress, cancel
+        As for the other stages.
+
+    Returns
+    -------
+    Components
+        The same, with quality; decisions by hand are kept.
+
+    Raises
+    ------
+    CancelledError
+        If it was cancelled.
+    """
+    tiles = len(tile_slices(movie.field_shape))
+    images = event_images(
+        movie,
+        summary,
+        components,
+        round(_BOX_HALF_DIAMETERS * diameter_px),
+        backend=backend,
+        watch=Stopwatch(progress, "evaluate", tiles, "tiles"),
+        cancel=cancel,
+    )
+    snr = _peak_snr(components)
+    r_value, ring, edge = _shapes(images, components.fov_shape, diameter_px)
+    area = areas(components.footprints, components.fov_shape, diameter_px)
+    unknown = np.full(len(components), np.nan, np.float32)
+    quality = Quality(
+        snr=snr,
+        r_value=r_value,
+        relative_area=relative(area, snr, r_value),
+        soma_area=area,
+        ring=ring,
+        edge=edge,
+        caiman_snr=unknown,
+        caiman_r_value=unknown,
+        flags=np.zeros(len(components), np.int32),
+        manual=_manual(components),
+    )
+    return replace(components, quality=apply_rule(quality, parameters))
+
+
+def _peak_snr(components: Components) -> np.ndarray:
+    """Peak SNR (K,) of the raw traces, averaged over part of a decay."""
+    if len(components) == 0:
+        return np.zeros(0, np.float32)
+    decay = np.median(decay_frames(components.trace_fit.ar))
+    window = max(1, round(_SNR_WINDOW_DECAYS * float(decay)))
+    return peak_snr(components.raw, components.trace_fit.noise, window)
+
+
+def decay_frames(ar: np.ndarray) -> np.ndarray:
+    """Decay time (K,) in frames of AR(2) coefficients (K, 2)."""
+    slow = (ar[:, 0] + np.sqrt(np.maximum(ar[:, 0] ** 2 + 4 * ar[:, 1], 0))) / 2
+    return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
+
+
+def _shapes(
+    images: EventImages, field_shape: tuple[int, int], diameter_px: float
+) -> np.ndarray:
+    """r value, ring and edge (3, K) of every component."""
+    side = images.events.shape[1]
+    scores = np.zeros((3, len(images.events)), np.float32)
+    for k, (y, x) in enumerate(images.corners):
+        rows, cols = y + np.arange(side), x + np.arange(side)
+        inside = ((rows >= 0) & (rows < field_shape[0]))[:, None]
+        inside = inside & ((cols >= 0) & (cols < field_shape[1]))
+        scores[:, k] = shape_scores(
+            images.events[k], images.footprints[k], inside, diameter_px
+        )
+    return scores
+
+
+def _manual(components: Components) -> np.ndarray:
+    """Decisions by hand so far."""
+    if components.quality is None:
+        return np.zeros(len(components), np.int8)
+    return components.quality.manual

@@ -1,0 +1,130 @@
+"""The small panels: shifts, scores, reasons of rejection, stage times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+
+from napari_cnmf.components import REASONS, Components, Quality
+from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.provenance import StageRecord
+from napari_cnmf.report.style import (
+    CELL_COLOURS,
+    LINE,
+    REJECTED,
+    SMALL_PT,
+    SOFT,
+    TEXT,
+    bare,
+    label,
+    say_empty,
+)
+from napari_cnmf.report.traces import thinned
+
+ACCEPTED = CELL_COLOURS[0]
+
+
+def draw_shifts(axes: Axes, shifts: Shifts | None, frame_rate_hz: float) -> None:
+    """Draw how far each frame had moved, and the limit of the search if it is near."""
+    if shifts is None:
+        say_empty(axes, "The frames were not registered.")
+        return
+    for values, colour, name in zip(
+        shifts.values.T, (CELL_COLOURS[0], CELL_COLOURS[4]), ("down", "right"),
+        strict=True,
+    ):  # fmt: skip
+        frames, thin = thinned(values)
+        axes.plot(frames / frame_rate_hz, thin, color=colour, linewidth=0.8, label=name)
+    reach = max(1.0, 1.25 * float(np.abs(shifts.values).max(initial=0)))
+    limit = shifts.max_shift_px
+    for side in (-limit, limit):
+        axes.axhline(side, color=REJECTED, linewidth=0.8, linestyle="--")
+    axes.set_xlim(0, max(len(shifts.values), 1) / frame_rate_hz)
+    axes.set_ylim(-reach, 1.3 * reach)
+    axes.legend(
+        loc="upper left", ncols=2, frameon=False, fontsize=SMALL_PT, borderaxespad=0,
+        handlelength=1.2, columnspacing=1.2, labelcolor=TEXT,
+    )  # fmt: skip
+    axes.set_title(
+        f"limit \u00b1{limit:g} px, reached in {shifts.n_at_limit} frames",
+        loc="right", fontsize=SMALL_PT, color=SOFT,
+    )  # fmt: skip
+    label(axes, "time (s)", "shift (px)")
+
+
+def draw_scores(axes: Axes, components: Components) -> None:
+    """Draw SNR against r value with the limits of the rule."""
+    quality = components.quality
+    if quality is None or not len(components):
+        say_empty(axes, "No component was evaluated.")
+        return
+    names = _drawn_scores(quality)
+    x, y = (getattr(quality, name) for name in names)
+    x = np.maximum(x, 0.1)
+    accepted = components.accepted
+    style = {"s": 11 if len(components) < 300 else 6, "linewidths": 0.7}
+    axes.scatter(
+        x[~accepted], y[~accepted], facecolors="none", edgecolors=REJECTED, **style
+    )
+    axes.scatter(x[accepted], y[accepted], color=ACCEPTED, alpha=0.8, **style)
+    limits = [quality.limits.get(name) for name in names]
+    for line, limit in zip((axes.axvline, axes.axhline), limits, strict=True):
+        if limit is not None:
+            line(limit, color=LINE, linewidth=1, linestyle="--", zorder=0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    label(axes, "SNR", "r value")
+
+
+def _drawn_scores(quality: Quality) -> tuple[str, str]:
+    """Names of the SNR and r value that the rule looks at."""
+    if quality.rule == "caiman":
+        return "caiman_snr", "caiman_r_value"
+    return "snr", "r_value"
+
+
+def draw_reasons(axes: Axes, components: Components) -> None:
+    """Draw how many components each reason rejects; one may have several."""
+    quality = components.quality
+    flags = np.zeros(0, np.int32) if quality is None else quality.flags
+    counts = {r.name: int((flags >> r.bit & 1).sum()) for r in REASONS}
+    found = {name: count for name, count in counts.items() if count}
+    if not found:
+        say_empty(axes, "No component was rejected.")
+        return
+    _bars(axes, list(found), list(found.values()), REJECTED, "{:.0f}")
+
+
+def draw_times(axes: Axes, records: Sequence[StageRecord]) -> None:
+    """Draw how long each stage took."""
+    if not records:
+        say_empty(axes, "No times were recorded.")
+        return
+    names, seconds = [r.stage for r in records], [r.seconds for r in records]
+    total = sum(seconds)
+    axes.set_title(f"{total:.1f} s", loc="right", fontsize=SMALL_PT, color=SOFT)
+    _bars(axes, names, seconds, CELL_COLOURS[1], "{:.1f} s")
+
+
+def _bars(
+    axes: Axes, names: list[str], values: Sequence[float], colour: str, form: str
+) -> None:
+    """Draw lying bars with a name at the left and a figure at the right of each."""
+    bare(axes)
+    rows = np.arange(len(names))
+    largest = max(max(values), 1e-9)
+    axes.barh(rows, values, color=colour, height=0.6, alpha=0.85)
+    for row, value in enumerate(values):
+        axes.text(
+            value + 0.03 * largest, row, form.format(value), va="center",
+            fontsize=SMALL_PT, color=TEXT,
+        )  # fmt: skip
+    axes.set_yticks(rows, names)
+    axes.tick_params(length=0)
+    axes.set_ylim(max(len(names), 5) - 0.4, -0.6)
+    axes.set_xlim(0, 1.3 * largest)

@@ -32,13 +32,13 @@ REASONS = (
     Reason(0, "low SNR", "snr", "its transients hardly stand out of the noise"),
     Reason(1, "low r value", "r_value", "its event image does not look like it"),
     Reason(2, "small", "relative_area", "it is far smaller than the clearest cells"),
-    Reason(3, "speck", "soma_area", "it is far smaller than a cell body"),
-    Reason(4, "ring", "ring", "light around it says that it is out of focus"),
-    Reason(5, "soft edge", "edge", "its event image has no border"),
-    Reason(6, "low CaImAn SNR", "caiman_snr", "CaImAn's rule refuses its SNR"),
-    Reason(7, "low CaImAn r value", "caiman_r_value", "CaImAn's rule refuses its r"),
+    Reason(3, "large", "relative_area", "it is far larger than the clearest cells"),
+    Reason(4, "speck", "soma_area", "it is far smaller than a cell body"),
+    Reason(5, "ring", "ring", "light around it says that it is out of focus"),
+    Reason(6, "soft edge", "edge", "its event image has no border"),
+    Reason(7, "low CaImAn SNR", "caiman_snr", "CaImAn's rule refuses its SNR"),
+    Reason(8, "low CaImAn r value", "caiman_r_value", "CaImAn's rule refuses its r"),
 )
-
 
 _PER_COMPONENT = {"axis": 0}
 _PER_COLUMN = {"axis": 1}
@@ -61,7 +61,7 @@ class Quality:
     rule : str
         Name of the rule that set the flags.
     limits : dict
-        Name of a score -> the limit it was held against.
+        Name of a reason -> the limit that the score was held against.
     """
 
     snr: np.ndarray = field(metadata=_PER_COMPONENT)
@@ -88,7 +88,7 @@ class Quality:
         for reason in REASONS:
             if self.flags[k] >> reason.bit & 1:
                 value = float(getattr(self, reason.score)[k])
-                limit = self.limits[reason.score]
+                limit = self.limits[reason.name]
                 found.append(
                     f"{reason.name}: {value:.3g} against a limit of {limit:.3g}; "
                     f"{reason.sentence}"

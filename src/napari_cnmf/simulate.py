@@ -22,6 +22,7 @@ from scipy.signal import lfilter
 
 SOMA, PROCESS, DEFOCUSED = 0, 1, 2
 
+_Fields = dict[str, Any]  # of a Simulation, or of the scorer's file
 _BLOCK_FRAMES = 32
 _TAPS = np.arange(-4, 5)  # of the interpolation filter
 _CUTOFF = 0.03  # of a footprint's peak; dimmer pixels are not part of it
@@ -46,7 +47,6 @@ class SimulationParameters:
     n_defocused: int = 12
     diameter_px: float = 11.0
     overlap_fraction: float = 0.25  #: somata put onto the edge of another one
-
     brightness: float = 7.0
     brightness_sigma: float = 0.55
     resting: float = 0.5  #: resting fluorescence, relative to brightness
@@ -63,7 +63,6 @@ class SimulationParameters:
     n_domains: int = 8  #: regions of neuropil that fluctuate separately
     vessel_depth: float = 0.25  #: part of the neuropil's light that vessels swallow
     bleaching: float = 0.15  #: part of the resting light lost by the end
-
     gain: float = 20.0  #: digital units per photon
     read_noise: float = 15.0  #: digital units
     offset: float = 200.0  #: digital units
@@ -86,10 +85,7 @@ class SimulationParameters:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Simulation:
-    """A simulated movie and the truth about it; pixel = y * X + x.
-
-    A pixel's content moves by ``shifts + mode_traces.T @ modes[:, :, y, x]``.
-    """
+    """A simulated movie and the truth about it; pixel = y * X + x."""
 
     movie: np.ndarray  #: (T, Y, X) uint16
     footprints: sp.csc_array  #: (Y*X, K) float32, unmoved; peak 1 in or out of view
@@ -103,8 +99,10 @@ class Simulation:
     brightness: np.ndarray  #: (K,) float64, photons
     time_constants: np.ndarray  #: (K, 2) float64, decay and rise in s
     shifts: np.ndarray  #: (T, 2) float64, how far the content moved down and right, px
-    modes: np.ndarray  #: (M, 2, Y, X) float32, shapes of the non-rigid motion
-    mode_traces: np.ndarray  #: (M, T) float32, px
+    modes: np.ndarray  #: (M, 2, Y, X) float32, non-rigid motion adds to the shifts
+    mode_traces: (
+        np.ndarray
+    )  #: (M, T) float32, px: pixel (y, x) by traces.T @ modes[:, :, y, x]
     mean_image: np.ndarray  #: (Y, X) float32, without motion and noise, digital units
     frame_rate_hz: float
     parameters: SimulationParameters
@@ -127,31 +125,25 @@ def simulate(parameters: SimulationParameters, seed: int = 0) -> Simulation:
     """
     p, rng = parameters, np.random.default_rng(seed)
     cells = _cells(p, rng)
-    images = _images(p, cells["kind"], cells["centres"], rng)
-    maps, background = _background(p, images @ cells["brightness"], rng)
-    light = sp.hstack([sp.csr_array(maps), images], format="csr")
-    courses = np.concatenate([background, cells["traces"]])
-    motion = _rigid_shifts(p, rng), *_nonrigid_motion(p, rng)
-
+    images = _images(p, cells, rng)
+    light, courses = _scene(p, images, cells, rng)
+    motion = {"shifts": _rigid_shifts(p, rng), **_nonrigid_motion(p, rng)}
     inside = np.pad(np.ones((p.height_px, p.width_px), bool), p.margin_px).ravel()
     footprints = sp.csc_array(images[inside])
     mean = (light @ courses.mean(axis=1))[inside]
-    variance = mean + (p.read_noise / p.gain) ** 2
-    d_prime = np.sqrt(footprints.power(2).T @ (1 / variance)).astype(np.float32)
-    mean_image = (p.offset + p.gain * mean).astype(np.float32)
+    information = footprints.power(2).T @ (1 / (mean + (p.read_noise / p.gain) ** 2))
+    mean_image = (p.offset + p.gain * mean).reshape(p.height_px, p.width_px)
     return Simulation(
         movie=_record(p, light, courses, motion, rng),
         footprints=footprints,
         fraction_in_field=footprints.sum(axis=0) / images.sum(axis=0),
-        snr=d_prime * cells["traces"].max(axis=1),
-        shifts=motion[0],
-        modes=motion[1],
-        mode_traces=motion[2],
-        mean_image=mean_image.reshape(p.height_px, p.width_px),
+        snr=cells["traces"].max(axis=1) * np.sqrt(information, dtype=np.float32),
+        mean_image=mean_image.astype(np.float32),
         frame_rate_hz=p.frame_rate_hz,
         parameters=p,
         seed=seed,
         **cells,
+        **motion,
     )
 
 
@@ -165,7 +157,7 @@ def save_truth(simulation: Simulation, path: str | Path) -> None:
         File to write; its folder must exist.
     """
     s, a = simulation, simulation.footprints
-    truth: dict[str, Any] = {"C": s.traces, "S": s.spikes, "n_spikes": s.n_spikes}
+    truth: _Fields = {"C": s.traces, "S": s.spikes, "n_spikes": s.n_spikes}
     truth |= {"A_data": a.data, "A_indices": a.indices, "A_indptr": a.indptr}
     truth |= {"A_shape": a.shape, "dims": s.movie.shape[1:], "order": "C"}
     truth |= {"kind": s.kind, "center": s.centres, "frac_in_fov": s.fraction_in_field}
@@ -176,15 +168,15 @@ def save_truth(simulation: Simulation, path: str | Path) -> None:
     np.savez_compressed(path, **truth)
 
 
-def _cells(p: SimulationParameters, rng: Generator) -> dict[str, Any]:
+def _cells(p: SimulationParameters, rng: Generator) -> _Fields:
     """Place and stimulate all sources; fields of `Simulation`."""
     numbers = [p.n_somata, p.n_processes, p.n_defocused]
     kind = np.repeat([SOMA, PROCESS, DEFOCUSED], numbers)
     brightness = p.brightness * rng.lognormal(0, p.brightness_sigma, len(kind))
     brightness[kind == DEFOCUSED] *= 0.5  # the same light on more pixels
     peaks = brightness * p.spike_dff * rng.lognormal(0, p.spike_dff_sigma, len(kind))
-    shortest, longest = np.transpose([p.decay_s, p.rise_s])
-    time_constants = rng.uniform(shortest, longest, (len(kind), 2))
+    low, high = np.transpose([p.decay_s, p.rise_s])
+    time_constants = rng.uniform(low, high, (len(kind), 2))
     spikes = _spikes(p, len(kind), rng)
     traces = peaks[:, None] * _calcium(spikes, time_constants * p.frame_rate_hz)
     return {
@@ -215,16 +207,15 @@ def _centres(p: SimulationParameters, rng: Generator) -> np.ndarray:
     return centres
 
 
-def _images(
-    p: SimulationParameters, kind: np.ndarray, centres: np.ndarray, rng: Generator
-) -> sp.csr_array:
+def _images(p: SimulationParameters, cells: _Fields, rng: Generator) -> sp.csr_array:
     """Draw every source into a column (H*W, K) of the scene, with a peak of 1."""
     draw = {SOMA: _soma, PROCESS: _process, DEFOCUSED: _defocused}
     height, width = p.scene_shape
     half = int(2 * p.diameter_px)
     window = np.mgrid[-half : half + 1, -half : half + 1]
     columns = []
-    for source, centre in zip(kind, centres + p.margin_px, strict=True):
+    centres = cells["centres"] + p.margin_px
+    for source, centre in zip(cells["kind"], centres, strict=True):
         pixels = window + np.rint(centre).astype(int)[:, None, None]
         image = draw[int(source)](pixels - centre[:, None, None], p.diameter_px, rng)
         image /= image.max()
@@ -281,11 +272,7 @@ def _spikes(p: SimulationParameters, n_cells: int, rng: Generator) -> np.ndarray
 
 
 def _calcium(spikes: np.ndarray, time_constants: np.ndarray) -> np.ndarray:
-    """Convolve spikes with ``d**(n + 1) - r**(n + 1)`` at frame n, scaled to peak 1.
-
-    d and r are the decay and rise per frame from `time_constants` (K, 2) in frames;
-    the filter is the AR(2) process with these two poles.
-    """
+    """Convolve with the AR(2) response ``d**n - r**n``, n > 0, scaled to a peak of 1."""
     poles = np.exp(-1 / time_constants)
     n = np.arange(1, 1 + int(np.ceil(3 * time_constants.max(initial=1))))
     traces = np.empty(spikes.shape)
@@ -295,10 +282,10 @@ def _calcium(spikes: np.ndarray, time_constants: np.ndarray) -> np.ndarray:
     return traces
 
 
-def _background(
-    p: SimulationParameters, cells: np.ndarray, rng: Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bleaching light of resting cells and neuropil: maps (H*W, N), courses (N, T)."""
+def _scene(
+    p: SimulationParameters, images: sp.csr_array, cells: _Fields, rng: Generator
+) -> tuple[sp.csr_array, np.ndarray]:
+    """Photons of the scene as pictures (H*W, N) times their courses (N, T)."""
     shape = p.scene_shape
     textures = [_texture(shape, s * p.diameter_px, rng) for s in (0.15, 0.5, 1.5)]
     neuropil = p.neuropil * np.exp(np.tensordot([0.04, 0.14, 0.1], textures, 1))
@@ -308,11 +295,12 @@ def _background(
     patches = [_texture(shape, 1.2 * p.diameter_px, rng) for _ in range(p.n_domains)]
     domains = np.exp(np.multiply(1.5, patches))
     domains *= neuropil / domains.sum(axis=0)
-    rest = neuropil + p.resting * cells.reshape(shape)
-    maps = np.stack([rest, *domains], axis=-1).reshape(-1, 1 + p.n_domains)
+    rest = neuropil + p.resting * (images @ cells["brightness"]).reshape(shape)
+    maps = np.reshape([rest, *domains], (1 + p.n_domains, -1)).T.astype(np.float32)
     courses = np.concatenate([np.ones((1, p.n_frames)), _fluctuations(p, rng)])
     courses *= 1 - p.bleaching * np.linspace(0, 1, p.n_frames)
-    return maps.astype(np.float32), courses.astype(np.float32)
+    courses = np.concatenate([courses.astype(np.float32), cells["traces"]])
+    return sp.hstack([sp.csr_array(maps), images], format="csr"), courses
 
 
 def _fluctuations(p: SimulationParameters, rng: Generator) -> np.ndarray:
@@ -332,42 +320,41 @@ def _rigid_shifts(p: SimulationParameters, rng: Generator) -> np.ndarray:
     shifts += 0.1 * rng.standard_normal((p.n_frames, 2))
     phase = 2 * np.pi * 1.3 / p.frame_rate_hz * np.arange(p.n_frames)
     shifts += np.sin(phase)[:, None] * rng.normal(0, 0.1, 2)
-    kicks = np.zeros((p.n_frames, 2))
-    for t in np.flatnonzero(rng.random(p.n_frames) < p.jerk_rate_hz / p.frame_rate_hz):
-        kicks[t] = rng.normal(0, 1.7, 2)
+    jerks = rng.random((p.n_frames, 1)) < p.jerk_rate_hz / p.frame_rate_hz
+    kicks = jerks * rng.normal(0, 1.7, (p.n_frames, 2))
     shifts += lfilter([1], [1, -np.exp(-5 / p.frame_rate_hz)], kicks, axis=0)
     return np.clip(p.motion_sd_px * shifts, -p.max_shift_px, p.max_shift_px)
 
 
-def _nonrigid_motion(p: SimulationParameters, rng: Generator) -> tuple[np.ndarray, ...]:
+def _nonrigid_motion(p: SimulationParameters, rng: Generator) -> _Fields:
     """Smooth displacement modes (M, 2, Y, X) and their courses (M, T) px."""
     shape = (3 if p.max_nonrigid_px > 0 else 0, 2, p.height_px, p.width_px)
-    noise = rng.standard_normal(shape)
+    noise = rng.standard_normal(shape, dtype=np.float32)
     modes = ndi.gaussian_filter(noise, min(shape[2:]) / 4, axes=(2, 3), mode="wrap")
     modes /= np.abs(modes).max(axis=(2, 3), keepdims=True)
     courses = np.tanh(_coloured((len(modes), p.n_frames), p.frame_rate_hz, rng))
     courses *= p.max_nonrigid_px / 3
-    return modes.astype(np.float32), courses.astype(np.float32)
+    return {"modes": modes, "mode_traces": courses.astype(np.float32)}
 
 
 def _record(
     p: SimulationParameters,
     light: sp.csr_array,
     courses: np.ndarray,
-    motion: tuple[np.ndarray, ...],
+    motion: _Fields,
     rng: Generator,
 ) -> np.ndarray:
     """Move each frame of the scene, then add noise: (T, Y, X) uint16."""
-    shifts, modes, mode_traces = motion
     movie = np.empty((p.n_frames, p.height_px, p.width_px), np.uint16)
     for start in range(0, p.n_frames, _BLOCK_FRAMES):
         frames = (light @ courses[:, start : start + _BLOCK_FRAMES]).T
         for t, frame in enumerate(frames.reshape(-1, *p.scene_shape), start):
-            if len(modes):
-                bend = np.tensordot(mode_traces[:, t], modes, 1)
-                moved = _warped(frame, shifts[t][:, None, None] + bend, p.margin_px)
+            shift = motion["shifts"][t]
+            if p.max_nonrigid_px > 0:
+                bend = np.tensordot(motion["mode_traces"][:, t], motion["modes"], 1)
+                moved = _warped(frame, shift[:, None, None] + bend, p.margin_px)
             else:
-                moved = _shifted(frame, shifts[t], p.margin_px)
+                moved = _shifted(frame, shift, p.margin_px)
             movie[t] = _noisy(p, moved, rng)
     return movie
 
@@ -390,12 +377,9 @@ def _warped(frame: np.ndarray, displacement: np.ndarray, margin: int) -> np.ndar
 
 
 def _noisy(p: SimulationParameters, photons: np.ndarray, rng: Generator) -> np.ndarray:
-    """Add photon and read noise and count in digital units.
-
-    One normal deviate is bent (Cornish-Fisher) until mean, variance and third cumulant
-    are those of a Poisson count plus read noise. Read noise hides the lattice of
-    counts, and drawing both took three times as long.
-    """
+    """Add photon and read noise and count in digital units."""
+    # One normal deviate, bent to a Poisson count's skewness (Cornish-Fisher): read
+    # noise hides the lattice of counts, and drawing both took three times as long.
     photons = np.maximum(photons, 0)
     variance = photons + (p.read_noise / p.gain) ** 2
     bend = photons / (6 * np.maximum(variance, 1))

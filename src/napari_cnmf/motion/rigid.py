@@ -21,7 +21,7 @@ from napari_cnmf.motion import kernels
 
 HIGH_PASS_SIGMA_PX = 4.0
 LOW_PASS_SIGMA_PX = 0.7
-TAPER_PX = 8
+TAPER_PX = 12
 # highest frequency in cycles per px, and how many modes there are at least
 _BAND = (0.3, 8)
 _LOW_BAND = (0.125, 8)
@@ -59,7 +59,8 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
     template : ndarray
         (Y, X) image that the frames are compared with.
     max_shift_px : float
-        Largest shift searched for in each direction; never more than half the field.
+        Largest shift searched for in each direction; never more than a quarter
+        of the field.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
     height, width = (_fast_length(n) for n in template.shape)
     top, left = (template.shape[0] - height) // 2, (template.shape[1] - width) // 2
     image = _filtered(template[top : top + height, left : left + width])
-    limit_y, limit_x = (min(max_shift_px, (n - 1) // 2) for n in image.shape)
+    limit_y, limit_x = (min(max_shift_px, n // 4) for n in image.shape)
     low_y, low_x = (_n_modes(n, *_LOW_BAND) for n in image.shape)
     spectrum = _band(image)
     reference = Reference(
@@ -151,7 +152,7 @@ def _fast_length(n: int) -> int:
 
 def _filtered(image: np.ndarray) -> np.ndarray:
     """Band-pass, then taper to zero at the edge."""
-    image = image.astype(np.float64)
+    image = image.astype(np.float64) - image.min()  # a constant gives exact zeros
     smooth = gaussian_filter(image, LOW_PASS_SIGMA_PX)
     smooth = smooth - gaussian_filter(smooth, HIGH_PASS_SIGMA_PX)
     return smooth * np.outer(*(_taper(n) for n in image.shape))

@@ -21,14 +21,14 @@ class QualityParameters(Parameters):
         choices=("default", "caiman"),
     )
     min_snr: float = param(
-        10.0,
+        8.0,
         "Least peak SNR: mean of the highest hundredth of the averaged raw trace, over "
         "its noise. Higher keeps fewer, clearer cells.",
         low=0,
         high=1000,
     )
     min_r_value: float = param(
-        0.8,
+        0.85,
         "Least correlation between the footprint and its mean image while active.",
         low=-1,
         high=1,
@@ -39,6 +39,13 @@ class QualityParameters(Parameters):
         low=0,
         high=10,
     )
+    max_relative_area: float = param(
+        2.0,
+        "Most area, relative to the median of the clearest components. Light from out "
+        "of focus and patches of neuropil are larger than cells.",
+        low=0,
+        high=100,
+    )
     min_soma_area: float = param(
         0.3,
         "Least area, relative to a disc of the neuron's size.",
@@ -47,14 +54,14 @@ class QualityParameters(Parameters):
         advanced=True,
     )
     max_ring: float = param(
-        0.1,
+        0.12,
         "Most light around the footprint, relative to that inside, while active. "
         "Cells out of focus have halos.",
         low=-1,
         high=10,
     )
     min_edge: float = param(
-        0.15,
+        0.17,
         "Least sharpness of the border of the mean image while active.",
         low=0,
         high=10,

@@ -30,20 +30,22 @@ def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     if parameters.rule == "caiman":
         return _caiman_rule(quality, parameters)
     broken = {
-        "snr": quality.snr < parameters.min_snr,
-        "r_value": quality.r_value < parameters.min_r_value,
-        "relative_area": quality.relative_area < parameters.min_relative_area,
-        "soma_area": quality.soma_area < parameters.min_soma_area,
+        "low SNR": quality.snr < parameters.min_snr,
+        "low r value": quality.r_value < parameters.min_r_value,
+        "small": quality.relative_area < parameters.min_relative_area,
+        "large": quality.relative_area > parameters.max_relative_area,
+        "speck": quality.soma_area < parameters.min_soma_area,
         "ring": quality.ring > parameters.max_ring,
-        "edge": quality.edge < parameters.min_edge,
+        "soft edge": quality.edge < parameters.min_edge,
     }
     limits = {
-        "snr": parameters.min_snr,
-        "r_value": parameters.min_r_value,
-        "relative_area": parameters.min_relative_area,
-        "soma_area": parameters.min_soma_area,
+        "low SNR": parameters.min_snr,
+        "low r value": parameters.min_r_value,
+        "small": parameters.min_relative_area,
+        "large": parameters.max_relative_area,
+        "speck": parameters.min_soma_area,
         "ring": parameters.max_ring,
-        "edge": parameters.min_edge,
+        "soft edge": parameters.min_edge,
     }
     return replace(quality, flags=_flags(broken), limits=limits, rule="default")
 
@@ -58,16 +60,16 @@ def _caiman_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     low_snr = snr <= parameters.caiman_snr_floor
     low_r = r <= parameters.caiman_r_value_floor
     high = (snr > parameters.caiman_min_snr) | (r >= parameters.caiman_min_r_value)
-    broken = {"caiman_snr": low_snr | ~high, "caiman_r_value": low_r | ~high}
+    broken = {"low CaImAn SNR": low_snr | ~high, "low CaImAn r value": low_r | ~high}
     limits = {
-        "caiman_snr": parameters.caiman_min_snr,
-        "caiman_r_value": parameters.caiman_min_r_value,
+        "low CaImAn SNR": parameters.caiman_min_snr,
+        "low CaImAn r value": parameters.caiman_min_r_value,
     }
     return replace(quality, flags=_flags(broken), limits=limits, rule="caiman")
 
 
 def _flags(broken: dict[str, np.ndarray]) -> np.ndarray:
     """Pack what is broken into the bits of `REASONS`."""
-    bits = {reason.score: reason.bit for reason in REASONS}
-    flags = sum(mask.astype(np.int32) << bits[score] for score, mask in broken.items())
+    bits = {reason.name: reason.bit for reason in REASONS}
+    flags = sum(mask.astype(np.int32) << bits[name] for name, mask in broken.items())
     return np.asarray(flags, np.int32)

@@ -1,0 +1,233 @@
+"""The result file: everything that a run found, in one documented HDF5 file.
+
+`Result` gathers the values of all stages that are done; `save` and `load` turn it
+into a file and back. The layout is described in ``docs/results-file.md``; the file
+opens without this package. A file is written anew after each stage and renamed when
+it is whole, so what was computed is never lost and never half written.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from napari_cnmf.components import Components
+from napari_cnmf.errors import InputError, MissingFileError, OutputError
+from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.layout import leaves, restored
+from napari_cnmf.movie import FileSpan, Movie
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.provenance import StageRecord, versions
+from napari_cnmf.provenance import digest as sha256
+
+FORMAT = "napari-cnmf result"
+VERSION = 1
+
+#: What differs between two runs that found the same: names, times, versions.
+_CIRCUMSTANCES = ("movie/files", "recipe", "stages", "versions", "log")
+
+#: Axes and unit of each array. "movie" stands for the unit of the movie's values.
+AXES = {
+    "shifts/values": ("frame, (y, x)", "px"),
+    "shifts/template": ("y, x", "movie"),
+    "summary/mean": ("y, x", "movie"),
+    "summary/maximum": ("y, x", "movie"),
+    "summary/std": ("y, x", "movie"),
+    "summary/correlation": ("y, x", "none"),
+    "summary/noise": ("y, x", "movie"),
+    "summary/valid": ("y, x", "none"),
+    "components/footprints/data": ("stored value", "none"),
+    "components/footprints/indices": ("stored value", "pixel, y * X + x"),
+    "components/footprints/indptr": ("component + 1", "none"),
+    "components/denoised": ("component, frame", "movie"),
+    "components/residual_traces": ("component, frame", "movie"),
+    "components/spikes": ("component, frame", "movie per frame"),
+    "components/dff": ("component, frame", "none"),
+    "components/ids": ("component", "none"),
+    "components/pixel_noise": ("y, x", "movie"),
+    "components/trace_fit/ar": ("component, lag", "none"),
+    "components/trace_fit/noise": ("component", "movie"),
+    "components/trace_fit/penalty": ("component", "movie"),
+    "components/trace_fit/baseline": ("component", "movie"),
+    "components/background/maps/data": ("stored value", "movie"),
+    "components/background/maps/indices": ("stored value", "pixel, y * X + x"),
+    "components/background/maps/indptr": ("map + 1", "none"),
+    "components/background/traces": ("map, frame", "none"),
+    "components/background/constant": ("y, x", "movie"),
+    "components/quality/snr": ("component", "none"),
+    "components/quality/r_value": ("component", "none"),
+    "components/quality/relative_area": ("component", "none"),
+    "components/quality/ring": ("component", "none"),
+    "components/quality/edge": ("component", "none"),
+    "components/quality/caiman_snr": ("component", "none"),
+    "components/quality/caiman_r_value": ("component", "none"),
+    "components/quality/flags": ("component", "none"),
+    "components/quality/manual": ("component", "none"),
+}
+
+
+@dataclass(frozen=True)
+class MovieInfo:
+    """What is known of the movie that a result was made from.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Frames, rows and columns (T, Y, X).
+    fingerprint : str
+        Of its content, see `Movie`.
+    files : tuple of FileSpan
+        Which file holds which frames.
+    frame_rate_hz : float, optional
+    pixel_size_um : (float, float), optional
+        Height and width of a pixel (y, x).
+    """
+
+    shape: tuple[int, int, int]
+    fingerprint: str
+    files: tuple[FileSpan, ...] = ()
+    frame_rate_hz: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, movie: Movie) -> MovieInfo:
+        """Describe a movie."""
+        return cls(
+            movie.shape,
+            movie.fingerprint,
+            movie.files,
+            movie.frame_rate_hz,
+            movie.pixel_size_um,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run has found so far; a stage that is not done has left None.
+
+    Attributes
+    ----------
+    movie : MovieInfo
+        The movie as it was read.
+    recipe : str
+        All parameters, in TOML.
+    summary : SummaryImages, optional
+        Of the registered movie.
+    shifts : Shifts, optional
+        None also if nothing was registered.
+    components : Components, optional
+        With quality and dF/F once these are computed.
+    stages : tuple of StageRecord
+        What was run, in order, and how long it took.
+    complete : bool
+        Whether all stages are done.
+    seed : int
+        Of everything random.
+    versions : dict
+        Of Python and of the packages that decide the numbers.
+    log : str
+        What the run reported.
+    """
+
+    movie: MovieInfo
+    recipe: str
+    summary: SummaryImages | None = None
+    shifts: Shifts | None = None
+    components: Components | None = None
+    stages: tuple[StageRecord, ...] = ()
+    complete: bool = False
+    seed: int = 0
+    versions: dict[str, str] = field(default_factory=versions)
+    log: str = ""
+
+
+def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a result file; it appears under its name when it is whole.
+
+    Parameters
+    ----------
+    result : Result
+    path : path
+        Usually ``results.h5``; missing folders are made.
+    overwrite : bool
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the file exists, or cannot be written; nothing is left behind then.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"{path} already exists and is kept; choose another place, or overwrite "
+            "it on purpose (--overwrite)."
+        )
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(format=FORMAT, version=VERSION)
+        for name, content in leaves(result):
+            # Not compressed: noise in float32 shrinks by a tenth at 20 times the cost.
+            dataset = file.create_dataset(name, data=content)
+            if name in AXES:
+                dataset.attrs["axes"], dataset.attrs["unit"] = AXES[name]
+
+
+def load(path: str | Path) -> Result:
+    """Read a result file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is none.
+    InputError
+        If it is damaged, of a newer version, or no result of this package.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"There is no result file {path}; run the movie first.")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_format(file, path)
+            found: Result = restored(Result, file)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path} cannot be read as a result of napari-cnmf ({error}); it may be "
+            "damaged: copy it again, or run the movie again."
+        ) from error
+    return found
+
+
+def digest(result: Result) -> str:
+    """SHA-256 over all arrays and parameters: two results with the same are equal.
+
+    Times, versions, the log and the names of the files are left out.
+    """
+    arrays: list[tuple[str, np.ndarray | str]] = [
+        (name, content)
+        for name, content in leaves(result)
+        if name.split("components/")[-1] not in (*_CIRCUMSTANCES, "provenance")
+    ]
+    parts = [part for pair in arrays for part in pair]
+    return sha256(tomllib.loads(result.recipe), *parts)
+
+
+def _check_format(file: h5py.File, path: Path) -> None:
+    """Refuse files of others, and those of versions to come."""
+    if file.attrs.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is an HDF5 file but no result of napari-cnmf; give the "
+            "results.h5 that a run has written."
+        )
+    version = int(file.attrs["version"])
+    if version > VERSION:
+        raise InputError(
+            f"{path} has version {version} of the result format, this napari-cnmf "
+            f"reads up to {VERSION}; install a newer napari-cnmf."
+        )

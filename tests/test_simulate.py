@@ -48,7 +48,7 @@ def moved(image: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 def best_shift(frame: np.ndarray, image: np.ndarray, window: tuple) -> np.ndarray:
     """Brute force over half pixels: how far the image's content moved."""
-    grid = np.arange(-7, 7.5, 0.5)
+    grid = np.arange(-6, 6.5, 0.5)
     misfit = [
         np.square(frame - moved(image, (y, x)))[window].mean()
         for y in grid
@@ -123,12 +123,13 @@ def test_footprints_are_c_ordered_around_their_centres(small):
         assert image.max() == pytest.approx(1)
 
 
-def test_somata_have_the_size_of_their_diameter_and_blurs_are_larger(small):
-    sizes = np.diff(small.footprints.indptr)
-    whole = small.fraction_in_field > 0.999
+def test_somata_have_the_size_of_their_diameter_and_blurs_are_larger():
+    wide = simulate(replace(SMALL, height_px=96, width_px=96, n_defocused=9), seed=3)
+    sizes = np.diff(wide.footprints.indptr)
+    whole = wide.fraction_in_field > 0.999
     disc = np.pi / 4 * SMALL.diameter_px**2
-    assert disc < np.median(sizes[whole & (small.kind == 0)]) < 2.5 * disc
-    assert sizes[whole & (small.kind == 2)].min() > 2.5 * disc
+    assert disc < np.median(sizes[whole & (wide.kind == 0)]) < 2.5 * disc
+    assert sizes[whole & (wide.kind == 2)].min() > 2.5 * disc
 
 
 def test_a_quarter_of_the_somata_overlap_another_one():
@@ -144,7 +145,7 @@ def test_a_quarter_of_the_somata_overlap_another_one():
 
 def test_shifts_say_how_far_the_content_moved_down_and_right(bright):
     inner = np.s_[8:-8, 8:-8]
-    for t in np.argsort(-np.abs(bright.shifts).sum(axis=1))[:3]:
+    for t in np.argsort(-np.abs(bright.shifts).sum(axis=1))[:2]:
         found = best_shift(bright.movie[t], bright.mean_image, inner)
         np.testing.assert_allclose(found, bright.shifts[t], atol=0.4)
         assert np.abs(bright.shifts[t]).max() > 2
@@ -177,8 +178,9 @@ def test_non_rigid_motion_moves_each_place_by_shift_plus_modes():
     assert np.abs(bend).max() <= p.max_nonrigid_px
     t = int(np.abs(bend).mean(axis=(1, 2, 3)).argmax())
     for y, x in [(24, 24), (24, 56), (72, 24), (72, 56)]:
-        window = np.s_[y - 8 : y + 8, x - 8 : x + 8]
-        found = best_shift(simulation.movie[t], simulation.mean_image, window)
+        around = np.s_[y - 20 : y + 20, x - 20 : x + 20]
+        frame, image = simulation.movie[t][around], simulation.mean_image[around]
+        found = best_shift(frame, image, np.s_[12:-12, 12:-12])
         expected = simulation.shifts[t] + bend[t, :, y, x]
         np.testing.assert_allclose(found, expected, atol=0.8)
 
@@ -209,24 +211,18 @@ def test_more_brightness_gives_more_snr(small):
     assert (small.snr[~fired] == 0).all()
 
 
-def test_snr_is_the_d_prime_of_a_matched_filter():
-    p = replace(STILL, n_frames=3000, bleaching=0.0)
-    quiet = simulate(p, seed=7)
-    k = int(np.argmax(quiet.fraction_in_field))
-    footprint = quiet.footprints[:, [k]].toarray().ravel()
-    photons = (quiet.mean_image.ravel() - p.offset) / p.gain
-    weights = footprint / (photons + (p.read_noise / p.gain) ** 2)
-    noise = (quiet.movie.reshape(3000, -1) @ weights / p.gain).std()
-    per_photon = (footprint @ weights) / noise
-    active = simulate(replace(p, burst_rate_hz=0.15), seed=7)
-    k = int(np.argmax(active.snr))
-    weights = active.footprints[:, [k]].toarray().ravel()
-    information = weights**2 @ (
-        1 / ((active.mean_image.ravel() - p.offset) / p.gain + 0.5625)
-    )
-    expected = active.traces[k].max() * np.sqrt(information)
-    assert active.snr[k] == pytest.approx(expected, rel=1e-3)
-    assert per_photon > 0
+def test_snr_is_what_a_matched_filter_reaches_on_the_movie(small):
+    p = replace(STILL, burst_rate_hz=0.1, n_frames=3000, brightness=2.0)
+    simulation = simulate(p, seed=7)
+    k = int(np.argmax(simulation.snr * (simulation.fraction_in_field > 0.999)))
+    footprint = simulation.footprints[:, [k]].toarray().ravel()
+    movie = simulation.movie.reshape(p.n_frames, -1).astype(float)
+    noise = movie[simulation.traces.sum(axis=0) < 0.1]
+    assert len(noise) > 200
+    filtered = noise @ (footprint / noise.var(axis=0))
+    unit = p.gain * footprint @ (footprint / noise.var(axis=0))
+    d_prime = simulation.traces[k].max() * unit / filtered.std()
+    assert simulation.snr[k] == pytest.approx(d_prime, rel=0.15)
 
 
 def test_saved_truth_has_the_keys_and_types_that_the_scorer_loads(small, tmp_path):

@@ -7,12 +7,12 @@ derived from these fields.
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
-from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from napari_cnmf.errors import ParameterError
 
@@ -69,20 +69,9 @@ class Parameters:
         """Check types and limits; turn whole numbers into floats where wanted."""
         hints = get_type_hints(type(self))
         for item in fields(self):
-            checked = check(self.group, item, hints[item.name], self._value(item))
+            value = getattr(self, item.name)
+            checked = check(self.group, item, hints[item.name], value)
             object.__setattr__(self, item.name, checked)
-
-    def _value(self, item: Field[Any]) -> Any:
-        return getattr(self, item.name)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Parameters:
-        """Build the group from names and values; unknown names are refused."""
-        names = [item.name for item in fields(cls)]
-        for name in values:
-            if name not in names:
-                raise ParameterError(unknown(f"{cls.group}.{name}", cls.group, names))
-        return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values, in the order of the class."""
@@ -97,22 +86,32 @@ def check(group: str, item: Field[Any], kind: Any, value: Any) -> Any:
     ParameterError
         If the value has another type, is not finite, or lies outside the limits.
     """
-    base, optional = _base_type(kind)
+    base, optional = without_none(kind)
     if value is None and optional:
         return None
-    if base is float and isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if base is float and type(value) is int:
         value = float(value)
-    if type(value) is not base or (
-        isinstance(value, float) and not math.isfinite(value)
-    ):
-        raise ParameterError(_sentence(group, item, base, optional, value))
+    if type(value) is not base or not _allowed(item, value):
+        allowed = constraint(item, base, optional)
+        raise ParameterError(
+            f"The '{group}.{item.name}' parameter must be {allowed}. Got {value!r} "
+            "instead."
+        )
+    return value
+
+
+def _allowed(item: Field[Any], value: Any) -> bool:
+    """Whether a value of the right type is finite and within the limits."""
     about = item.metadata
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    if about["choices"]:
+        return value in about["choices"]
     too_low = about["low"] is not None and value < about["low"]
     too_high = about["high"] is not None and value > about["high"]
-    not_a_choice = about["choices"] and value not in about["choices"]
-    if too_low or too_high or not_a_choice:
-        raise ParameterError(_sentence(group, item, base, optional, value))
-    return value
+    return not (too_low or too_high)
 
 
 def constraint(item: Field[Any], base: type, optional: bool) -> str:
@@ -125,38 +124,22 @@ def constraint(item: Field[Any], base: type, optional: bool) -> str:
     if about["choices"]:
         words = "one of " + ", ".join(str(choice) for choice in about["choices"])
     elif low is not None and high is not None:
-        words += f" from {low:g} to {high:g}{unit}"
+        words += f" from {low:.12g} to {high:.12g}{unit}"
     elif low is not None:
-        words += f" of at least {low:g}{unit}"
+        words += f" of at least {low:.12g}{unit}"
     elif high is not None:
-        words += f" of at most {high:g}{unit}"
+        words += f" of at most {high:.12g}{unit}"
     return words + (', or "auto"' if optional else "")
-
-
-def unknown(name: str, where: str, known: Iterable[str]) -> str:
-    """Sentence about an unknown name, with the nearest known one."""
-    known = list(known)
-    last = name.rsplit(".", 1)[-1]
-    near = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}."
-    return f"There is no parameter '{name}' in {where}: {hint}"
 
 
 def base_type(cls: type[Parameters], name: str) -> tuple[type, bool]:
     """Type of a field without its None, and whether None ("auto") is allowed."""
-    return _base_type(get_type_hints(cls)[name])
+    return without_none(get_type_hints(cls)[name])
 
 
-def _base_type(kind: Any) -> tuple[type, bool]:
+def without_none(kind: Any) -> tuple[Any, bool]:
+    """Split an annotation ``X | None`` into X and whether None is allowed."""
     if get_origin(kind) in (Union, types.UnionType):
         parts = [part for part in get_args(kind) if part is not type(None)]
         return parts[0], True
     return kind, False
-
-
-def _sentence(
-    group: str, item: Field[Any], base: type, optional: bool, value: Any
-) -> str:
-    allowed = constraint(item, base, optional)
-    name = f"{group}.{item.name}"
-    return f"The '{name}' parameter must be {allowed}. Got {value!r} instead."

@@ -100,9 +100,7 @@ class Simulation:
     time_constants: np.ndarray  #: (K, 2) float64, decay and rise in s
     shifts: np.ndarray  #: (T, 2) float64, how far the content moved down and right, px
     modes: np.ndarray  #: (M, 2, Y, X) float32, non-rigid motion adds to the shifts
-    mode_traces: (
-        np.ndarray
-    )  #: (M, T) float32, px: pixel (y, x) by traces.T @ modes[:, :, y, x]
+    mode_traces: np.ndarray  #: (M, T) float32, px; times the mode at a pixel
     mean_image: np.ndarray  #: (Y, X) float32, without motion and noise, digital units
     frame_rate_hz: float
     parameters: SimulationParameters
@@ -216,14 +214,14 @@ def _images(p: SimulationParameters, cells: _Fields, rng: Generator) -> sp.csr_a
     columns = []
     centres = cells["centres"] + p.margin_px
     for source, centre in zip(cells["kind"], centres, strict=True):
-        pixels = window + np.rint(centre).astype(int)[:, None, None]
+        pixels = window + np.rint(centre[:, None, None]).astype(int)
         image = draw[int(source)](pixels - centre[:, None, None], p.diameter_px, rng)
         image /= image.max()
         inside = (pixels >= 0).all(axis=0) & (pixels[0] < height) & (pixels[1] < width)
         inside &= image > _CUTOFF
-        rows = np.ravel_multi_index(pixels[:, inside], (height, width))
-        column = (image[inside].astype(np.float32), rows, [0, len(rows)])
-        columns.append(sp.csc_array(column, shape=(height * width, 1)))
+        picture = np.zeros((height, width), np.float32)
+        picture[tuple(pixels[:, inside])] = image[inside]
+        columns.append(sp.csc_array(picture.reshape(-1, 1)))
     return sp.hstack(columns, format="csr")
 
 
@@ -272,7 +270,7 @@ def _spikes(p: SimulationParameters, n_cells: int, rng: Generator) -> np.ndarray
 
 
 def _calcium(spikes: np.ndarray, time_constants: np.ndarray) -> np.ndarray:
-    """Convolve with the AR(2) response ``d**n - r**n``, n > 0, scaled to a peak of 1."""
+    """Convolve with the AR(2) response ``d**n - r**n``, n > 0, of peak 1."""
     poles = np.exp(-1 / time_constants)
     n = np.arange(1, 1 + int(np.ceil(3 * time_constants.max(initial=1))))
     traces = np.empty(spikes.shape)

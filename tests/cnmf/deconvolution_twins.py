@@ -37,7 +37,8 @@ def ar_coefficients(
     """Least squares on the autocovariance, then the guard on the roots."""
     y = trace.astype(np.float64) - trace.mean(dtype=np.float64)
     rows = lags + order
-    covariance = np.correlate(y, y, "full")[y.size - 1 :][: rows + 1] / y.size
+    products = [y[lag:] @ y[: y.size - lag] for lag in range(rows + 1)]
+    covariance = np.array(products) / y.size
     design = toeplitz(covariance[:rows], covariance[:order])
     design -= noise**2 * np.eye(rows, order)
     g = np.linalg.lstsq(design, covariance[1:], rcond=None)[0]

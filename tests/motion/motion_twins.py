@@ -9,7 +9,7 @@ from napari_cnmf.motion import rigid
 
 
 def cells(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """Blobs of the size of cells on a smooth background, with a standard deviation 1."""
+    """Blobs of the size of cells, of standard deviation 1, on a smooth background."""
     rng = np.random.default_rng(seed)
     sources = np.where(rng.random(shape) < 0.02, rng.exponential(size=shape), 0)
     image = gaussian_filter(sources, 2)

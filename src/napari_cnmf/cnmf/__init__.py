@@ -1,1 +1,1 @@
-"""TODO"""
+"""Constrained matrix factorisation: footprints, traces, spikes and background."""

@@ -50,7 +50,7 @@ def restored(kind: type, group: h5py.Group) -> Any:
     hints = get_type_hints(kind)
     return kind(
         **{
-            item.name: _field(without_none(hints[item.name]), group[item.name])
+            item.name: _field(without_none(hints[item.name])[0], group[item.name])
             for item in fields(kind)
             if item.name in group
         }
@@ -59,7 +59,7 @@ def restored(kind: type, group: h5py.Group) -> Any:
 
 def _field(kind: Any, node: Any) -> Any:
     """Return the content of a dataset or group as a field's type."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return restored(kind, node)
     if kind is sp.csc_array:
         parts = tuple(node[part][()] for part in ("data", "indices", "indptr"))

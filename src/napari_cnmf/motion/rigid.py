@@ -4,9 +4,9 @@ The template is band-passed, so that slow background and pixel noise do not pull
 peak, and tapered to zero at the edge; its correlation with the untouched frame is then
 free of the wrap-around and of the window's own pull towards zero. What is left is an
 offset common to all frames, which the template itself shows and which is taken off.
-The constants are those with the smallest error on simulated movies: with both images
-tapered, or a band up to the Nyquist frequency, it is a few per cent larger, and noise
-that frames share with the template they are part of pulls more.
+Measured on simulated movies: tapering both images instead raises the error by 4 to
+25 %; a band up to the Nyquist frequency changes nothing where noise is weak, and is
+worse where it is strong, as sample frames share their noise with the template.
 """
 
 from __future__ import annotations

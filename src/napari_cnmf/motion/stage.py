@@ -26,7 +26,7 @@ from napari_cnmf.movie.fingerprint import fingerprint_of
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
-from napari_cnmf.movie.scale import choose_scale, sample_frames
+from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.movie.store import (
     StoreHeader,
@@ -110,9 +110,17 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         If it was cancelled.
     """
     sample = sample_frames(movie, parameters.template_frames)
-    template = _template(sample, parameters)
-    header = _header(movie, sample, parameters, store)
+    template, reference = _template(sample, parameters)
+    scale = _scale(sample, template, reference, store.noise_steps)
     del sample
+    header = StoreHeader(
+        step=scale.step,
+        bin_frames=choose_bin(movie.n_frames, movie.frame_rate_hz, store.bin_s),
+        fingerprint=fingerprint_of(movie.fingerprint, repr(parameters), repr(store)),
+        source_fingerprint=movie.fingerprint,
+        frame_rate_hz=movie.frame_rate_hz,
+        pixel_size_um=movie.pixel_size_um,
+    )
     block = block or block_frames(movie.field_shape, header.bin_frames)
     shifts: list[np.ndarray] = []
     sums = Accumulator.empty(movie.field_shape, group_frames(header.bin_frames))
@@ -126,15 +134,15 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         n_clipped += part.n_clipped
         watch.advance(part.sums.n_frames)
 
-    with draft(path, header, movie.shape, block) as unfinished:
-        work = _BlockPass(movie, _reference(template, parameters), unfinished)
+    with draft(path, header, scale.base, movie.n_frames, block) as unfinished:
+        work = _BlockPass(movie, reference, scale, unfinished)
         backend.run(work, range(0, movie.n_frames, block), collect, cancel)
         finished = unfinished.finish(path, n_clipped)
     warn_of_clipping(n_clipped, movie)
     return Correction(
         finished.movie().with_(files=movie.files),
         _shifts(shifts, template, parameters),
-        sums.images(header.scale, summary.neighbours, valid),
+        sums.images(scale, summary.neighbours, valid),
     )
 
 
@@ -153,6 +161,7 @@ class _BlockPass:
 
     movie: Movie
     reference: Reference | None
+    scale: Scale
     store: TiledStore
 
     def __call__(self, first: int) -> _BlockResult:
@@ -166,59 +175,45 @@ class _BlockPass:
             found.append(estimate_shifts(frames, self.reference))
             return apply_shifts(frames, found[-1])
 
-        header = self.store.header
         raw = self.movie.read(slice(first, last))
-        codes, n_clipped = encode(raw, header.scale, register)
+        codes, n_clipped = encode(raw, self.scale, register)
         del raw
         self.store.write(first, codes)
-        group = group_frames(header.bin_frames)
+        group = group_frames(self.store.header.bin_frames)
         sums = Accumulator.empty(self.movie.field_shape, group)
         sums.add(codes)
         shifts = np.concatenate(found) if found else np.empty((0, 2), np.float32)
         return _BlockResult(shifts, sums, n_clipped)
 
 
-def _template(sample: np.ndarray, parameters: MotionParameters) -> np.ndarray | None:
-    """Return the image to register to, None if nothing is to be registered."""
+def _template(
+    sample: np.ndarray, parameters: MotionParameters
+) -> tuple[np.ndarray, Reference | None]:
+    """Return the image to register to, and that made ready if it is needed."""
     if parameters.mode == "none":
-        return None
-    return build_template(
-        sample, parameters.max_shift_px, parameters.template_iterations
-    )
+        return sample.mean(axis=0), None
+    limit_px = parameters.max_shift_px
+    template = build_template(sample, limit_px, parameters.template_iterations)
+    return template, prepare_reference(template, limit_px)
 
 
-def _reference(
-    template: np.ndarray | None, parameters: MotionParameters
-) -> Reference | None:
-    """Return the template made ready, None if there is none."""
-    if template is None:
-        return None
-    return prepare_reference(template, parameters.max_shift_px)
-
-
-def _header(
-    movie: Movie,
+def _scale(
     sample: np.ndarray,
-    parameters: MotionParameters,
-    store: StoreParameters,
-) -> StoreHeader:
-    """Return what is known of the registered movie before it exists."""
-    scale = choose_scale(sample, movie.dtype, store.noise_steps)
-    return StoreHeader(
-        offset=scale.offset,
-        step=scale.step,
-        bin_frames=choose_bin(movie.n_frames, movie.frame_rate_hz, store.bin_s),
-        fingerprint=fingerprint_of(movie.fingerprint, repr(parameters), repr(store)),
-        source_fingerprint=movie.fingerprint,
-        frame_rate_hz=movie.frame_rate_hz,
-        pixel_size_um=movie.pixel_size_um,
-    )
+    template: np.ndarray,
+    reference: Reference | None,
+    noise_steps: float,
+) -> Scale:
+    """Return the scale of the codes; motion must not pass for noise."""
+    still = runs_for_noise(sample)
+    if reference is not None:
+        still = apply_shifts(still, estimate_shifts(still, reference))
+    return choose_scale(sample, template, still, noise_steps)
 
 
 def _shifts(
-    parts: list[np.ndarray], template: np.ndarray | None, parameters: MotionParameters
+    parts: list[np.ndarray], template: np.ndarray, parameters: MotionParameters
 ) -> Shifts | None:
     """Return the shifts of all blocks, None if nothing was registered."""
-    if template is None:
+    if parameters.mode == "none":
         return None
     return Shifts(np.concatenate(parts), template, parameters.max_shift_px)

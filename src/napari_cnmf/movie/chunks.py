@@ -18,12 +18,12 @@ import numpy as np
 
 from napari_cnmf.errors import InputError
 
-COMPRESSOR, LEVEL, SHUFFLE = "lz4", 1, "bitshuffle"
+COMPRESSOR, LEVEL, SHUFFLE = "lz4", 5, "shuffle"
 
 
 @dataclass(frozen=True)
 class ChunkedArray:
-    """An array (T, Y, X) of unsigned integers in a folder.
+    """An array (T, Y, X) in a folder.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ChunkedArray:
     shape, chunks : (int, int, int)
         Size of the array and of a chunk.
     pixel : str
-        ``"uint16"`` or ``"uint32"``.
+        ``"uint16"``, ``"uint32"`` or ``"float32"``.
     """
 
     path: Path
@@ -106,6 +106,19 @@ class ChunkedArray:
                 tile[: part.shape[0], : part.shape[1], : part.shape[2]] = part
                 (folder / str(col)).write_bytes(_encode(tile))
 
+    def extent(self, frames: slice, rows: slice, cols: slice) -> tuple[int, int, int]:
+        """Return the shape of a block."""
+        window = zip((frames, rows, cols), self.shape, strict=True)
+        t, y, x = (len(range(*part.indices(length))) for part, length in window)
+        return t, y, x
+
+    def read(self, frames: slice, rows: slice, cols: slice) -> np.ndarray:
+        """Return a block (n, y, x), freshly owned."""
+        block = np.empty(self.extent(frames, rows, cols), self.pixel)
+        for place, part in self.parts(frames, rows, cols):
+            block[place] = part
+        return block
+
     def parts(
         self, frames: slice, rows: slice, cols: slice
     ) -> Iterator[tuple[tuple[slice, slice, slice], np.ndarray]]:
@@ -138,7 +151,7 @@ def _cuts(wanted: slice, length: int, size: int) -> Iterator[tuple[int, slice, s
 def _encode(tile: np.ndarray) -> bytes | bytearray:
     """Compress one chunk; by a single thread, whose output is always the same."""
     return imagecodecs.blosc_encode(
-        tile.data.cast("B"),  # type: ignore[arg-type] # any buffer will do
+        tile,  # type: ignore[arg-type] # it takes any buffer
         level=LEVEL,
         compressor=COMPRESSOR,
         shuffle=SHUFFLE,

@@ -72,7 +72,7 @@ class FrameCache:
                 self._chunks.move_to_end(chunk)
         image = wanted.result()[t - chunk * self._length]
         if isinstance(self._source, TiledStore):
-            return self._source.header.scale.values(image)
+            return self._source.scale.values(image)
         return image
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Fixed-point values: what a stored whole number stands for.
 
-A registered movie is kept as 16-bit codes; value = offset + step x code. With a step
-of a sixteenth of the noise, rounding adds 0.03 % to the noise variance, while the
-movie shrinks to a third. Offset and step are chosen once, from sample frames.
+A registered movie is kept as 16-bit codes: value = base + step x code, with a base for
+each pixel. With a step of a sixteenth of the noise, rounding adds 0.03 % to the noise
+variance. The base puts each pixel's mean on the same code, the middle of one high
+byte: these bytes are then nearly constant and compress to nothing.
 """
 
 from __future__ import annotations
@@ -12,34 +13,49 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cnmf.movie.kernels import MAX_CODE
+from napari_cnmf.movie.kernels import MAX_CODE, quantise
 
 if TYPE_CHECKING:
     from napari_cnmf.movie.movie import Movie
 
+#: Code of a pixel's mean: a quarter of the codes lies below, the rest above.
+CENTRE_CODE = 64 * 256 + 128
 RUN = 3
 HEADROOM = 2.0
-SAMPLED_PIXELS = 16384
+NOISE_RUNS = 20
+NOISE_PIXELS = 16384
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scale:
-    """What a code stands for: value = offset + step * code.
+    """What a code stands for: value = base + step * code.
 
     Attributes
     ----------
-    offset, step : float
-        In the movie's units; the step is positive.
+    base : ndarray (Y, X)
+        float32, the value of code 0.
+    step : float
+        In the movie's units, positive.
     """
 
-    offset: float
+    base: np.ndarray
     step: float
 
-    def values(self, codes: np.ndarray, divisor: int = 1) -> np.ndarray:
-        """Return the float32 values of codes, or of sums of `divisor` codes."""
-        values = np.multiply(codes, np.float32(self.step / divisor), dtype=np.float32)
-        values += np.float32(self.offset)
+    def values(self, codes: np.ndarray) -> np.ndarray:
+        """Return the float32 values of codes (..., Y, X)."""
+        values = np.multiply(codes, np.float32(self.step), dtype=np.float32)
+        values += self.base
         return values
+
+    def encode(self, frames: np.ndarray, codes: np.ndarray) -> int:
+        """Write the nearest codes (n, Y, X) of float32 frames.
+
+        Returns
+        -------
+        int
+            How many values lay outside the codes and got the first or last one.
+        """
+        return quantise(frames, self.base, self.step, codes)
 
 
 def sample_frames(movie: Movie, count: int) -> np.ndarray:
@@ -55,56 +71,58 @@ def sample_frames(movie: Movie, count: int) -> np.ndarray:
     Returns
     -------
     ndarray (n, Y, X)
-        float32; the number of frames is a multiple of three unless the movie is
-        shorter than `count`.
+        float32.
     """
-    n_frames = movie.n_frames
-    if n_frames <= max(count, RUN):
+    if movie.n_frames <= max(count, RUN):
         return movie.read().astype(np.float32)
-    n_runs = max(1, count // RUN)
-    first = np.linspace(0, n_frames - RUN, n_runs).astype(int)
-    sample = np.empty((n_runs * RUN, *movie.field_shape), np.float32)
-    for i, t in enumerate(first.tolist()):
-        sample[RUN * i : RUN * (i + 1)] = movie.read(slice(t, t + RUN))
-    return sample
+    firsts = np.linspace(0, movie.n_frames - RUN, max(1, count // RUN)).astype(int)
+    sample = np.empty((len(firsts), RUN, *movie.field_shape), np.float32)
+    for run, first in zip(sample, firsts.tolist(), strict=True):
+        run[:] = movie.read(slice(first, first + RUN))
+    return sample.reshape(-1, *movie.field_shape)
 
 
-def choose_scale(sample: np.ndarray, dtype: np.dtype, noise_steps: float) -> Scale:
-    """Choose offset and step for a movie.
+def runs_for_noise(sample: np.ndarray) -> np.ndarray:
+    """Return some whole runs (n, Y, X) of a sample, enough to tell the noise."""
+    n_runs = len(sample) // RUN
+    runs = sample[: n_runs * RUN].reshape(n_runs, RUN, *sample.shape[1:])
+    return runs[:: max(1, n_runs // NOISE_RUNS)].reshape(-1, *sample.shape[1:])
 
-    The step is the median noise over `noise_steps`, or larger if the values need it:
-    the sample's range must fit `HEADROOM` times above a quarter of all codes, which
-    is left below for values smaller than any sampled. If the whole range of an
-    integer type fits, it is centred instead and nothing can be clipped.
+
+def choose_scale(
+    sample: np.ndarray, centre: np.ndarray, still: np.ndarray, noise_steps: float
+) -> Scale:
+    """Choose base and step for a movie.
+
+    The step is the median noise over `noise_steps`, or larger where the range of the
+    sample, taken `HEADROOM` times, needs it.
 
     Parameters
     ----------
     sample : ndarray (n, Y, X)
-        Frames in runs of three, from `sample_frames`.
-    dtype : numpy.dtype
-        Pixel type of the movie.
+        Frames spread over the movie.
+    centre : ndarray (Y, X)
+        About the mean of the movie.
+    still : ndarray (n, Y, X)
+        Runs of three frames without motion, which would pass for noise.
     noise_steps : float
         Steps per standard deviation of the noise.
     """
-    low, high = float(sample.min()), float(sample.max())
-    below = MAX_CODE // 4
-    needed = HEADROOM * (high - low) / (MAX_CODE - below)
-    step = max(_median_noise(sample) / noise_steps, needed) or 1.0
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        spare = MAX_CODE - (int(limits.max) - int(limits.min)) / step
-        if spare >= 0:
-            return Scale(limits.min - step * (spare // 2), step)
-    return Scale(low - step * below, step)
+    above = float((sample.max(axis=0) - centre).max())
+    below = float((centre - sample.min(axis=0)).max())
+    needed = max(above / (MAX_CODE - CENTRE_CODE), below / CENTRE_CODE)
+    step = max(_median_noise(still) / noise_steps, HEADROOM * needed) or 1.0
+    base = centre - np.float32(step) * np.float32(CENTRE_CODE)
+    return Scale(base.astype(np.float32), step)
 
 
-def _median_noise(sample: np.ndarray) -> float:
+def _median_noise(still: np.ndarray) -> float:
     """Return the median over pixels of the noise, from second differences in runs."""
-    n_runs = len(sample) // RUN
-    # A slice of rows is enough for a median and saves three passes over the sample.
-    stride = max(1, sample[0].size // SAMPLED_PIXELS)
-    runs = sample[: n_runs * RUN, ::stride].reshape(n_runs, RUN, -1)
-    if not runs.size:
+    # Some rows are enough for a median and save three passes over all of them.
+    _, height, width = still.shape
+    some = still[:, :: 1 + height * width // NOISE_PIXELS]
+    runs = some.reshape(len(still) // RUN, RUN, *some.shape[1:])
+    if not len(runs):
         return 0.0
     bends = runs[:, 0] - 2 * runs[:, 1] + runs[:, 2]
     return float(np.median(np.sqrt((bends * bends).mean(axis=0) / 6)))

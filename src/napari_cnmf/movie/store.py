@@ -1,10 +1,11 @@
 """The registered movie on disk: tiles that are quick to read along time.
 
-A store is a zarr group of two arrays: `frames` (T, Y, X), 16-bit codes with value =
-offset + step x code, and `binned` (T // b, Y, X), the exact sums of b consecutive
-codes. A chunk is one block of frames of a tile of about 64 x 64 px, so that a patch is
-read through all time without the rest of the field. A store is written under a
-temporary name and renamed when it is whole: one that was cut short is never found.
+A store is a zarr group of three arrays: `frames` (T, Y, X), 16-bit codes with value =
+base + step x code; `base` (1, Y, X); and `binned` (T // b, Y, X), the exact sums of b
+consecutive codes. A chunk is one block of frames of a tile of about 64 x 64 px, so
+that a patch is read through all time without the rest of the field. A store is
+written under a temporary name and renamed when it is whole: one that was cut short
+is never found.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from math import ceil
 from pathlib import Path
 from typing import Any, Self
@@ -76,8 +78,8 @@ class StoreHeader:
 
     Attributes
     ----------
-    offset, step : float
-        Value of a code, see `Scale`.
+    step : float
+        Of the codes, see `Scale`.
     bin_frames : int
         Frames of a bin of the binned copy.
     fingerprint, source_fingerprint : str
@@ -92,7 +94,6 @@ class StoreHeader:
         Of the format.
     """
 
-    offset: float
     step: float
     bin_frames: int
     fingerprint: str
@@ -101,11 +102,6 @@ class StoreHeader:
     pixel_size_um: tuple[float, float] | None = None
     n_clipped: int = 0
     version: int = VERSION
-
-    @property
-    def scale(self) -> Scale:
-        """What a code stands for."""
-        return Scale(self.offset, self.step)
 
 
 @dataclass(frozen=True)
@@ -118,6 +114,8 @@ class TiledStore:
         The folder.
     header : StoreHeader
         What is known of the movie.
+    base : ChunkedArray
+        (1, Y, X), the values of code 0.
     frames : ChunkedArray
         (T, Y, X), the codes.
     binned : ChunkedArray
@@ -126,6 +124,7 @@ class TiledStore:
 
     path: Path
     header: StoreHeader
+    base: ChunkedArray
     frames: ChunkedArray
     binned: ChunkedArray
 
@@ -157,7 +156,7 @@ class TiledStore:
         frames = ChunkedArray.open(path / "frames")
         one = header.bin_frames == 1
         binned = frames if one else ChunkedArray.open(path / "binned")
-        return cls(path, header, frames, binned)
+        return cls(path, header, ChunkedArray.open(path / "base"), frames, binned)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -174,20 +173,22 @@ class TiledStore:
         """Frames of a chunk."""
         return self.frames.chunks[0]
 
+    @cached_property
+    def scale(self) -> Scale:
+        """What a code stands for."""
+        return Scale(self.base.read(WHOLE, WHOLE, WHOLE)[0], self.header.step)
+
     def read(
         self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
     ) -> np.ndarray:
         """Return a block (n, y, x) of float32, freshly owned."""
-        return self._values(self.frames, (frames, rows, cols), 1)
+        return self._values(self.frames, (frames, rows, cols), self.header.step)
 
     def read_codes(
         self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
     ) -> np.ndarray:
         """Return a block (n, y, x) of the stored codes, uint16."""
-        codes = np.empty(self._extent(self.frames, (frames, rows, cols)), np.uint16)
-        for place, part in self.frames.parts(frames, rows, cols):
-            codes[place] = part
-        return codes
+        return self.frames.read(frames, rows, cols)
 
     def read_binned(self, rows: slice = WHOLE, cols: slice = WHOLE) -> np.ndarray:
         """Return all time bins of some pixels.
@@ -198,8 +199,8 @@ class TiledStore:
             float32, the mean of the frames of each bin; a last incomplete bin is
             left out.
         """
-        bins = self.header.bin_frames
-        return self._values(self.binned, (WHOLE, rows, cols), bins)
+        step = self.header.step / self.header.bin_frames
+        return self._values(self.binned, (WHOLE, rows, cols), step)
 
     def movie(self) -> Movie:
         """Return the registered movie."""
@@ -226,7 +227,7 @@ class TiledStore:
             bins = self.header.bin_frames
             if bins > 1 and len(codes) >= bins:
                 sums = np.empty((len(codes) // bins, *codes.shape[1:]), np.uint32)
-                sum_bins(codes, sums)
+                sum_bins(codes, bins, sums)
                 self.binned.write(first // bins, sums)
 
     def finish(self, path: Path, n_clipped: int) -> TiledStore:
@@ -238,25 +239,31 @@ class TiledStore:
             self.path.rename(path)
         return TiledStore.open(path)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what was read."""
+        return type(self), (
+            self.path,
+            self.header,
+            self.base,
+            self.frames,
+            self.binned,
+        )
+
     def _values(
-        self, array: ChunkedArray, window: tuple[slice, slice, slice], divisor: int
+        self, array: ChunkedArray, window: tuple[slice, slice, slice], step: float
     ) -> np.ndarray:
         """Return a block of an array as values."""
-        values = np.empty(self._extent(array, window), np.float32)
+        values = np.empty(array.extent(*window), np.float32)
+        base = self.scale.base[window[1:]]
         for place, part in array.parts(*window):
-            values[place] = self.header.scale.values(part, divisor)
+            np.multiply(part, np.float32(step), out=values[place])
+            values[place] += base[place[1:]]
         return values
-
-    @staticmethod
-    def _extent(array: ChunkedArray, window: tuple[slice, slice, slice]) -> list[int]:
-        """Return the shape of a block of an array."""
-        pairs = zip(window, array.shape, strict=True)
-        return [len(range(*part.indices(length))) for part, length in pairs]
 
 
 @contextmanager
 def draft(
-    path: Path, header: StoreHeader, shape: tuple[int, int, int], block: int
+    path: Path, header: StoreHeader, base: np.ndarray, n_frames: int, block: int
 ) -> Iterator[TiledStore]:
     """Give an empty store to be written, under a temporary name.
 
@@ -269,8 +276,10 @@ def draft(
         Where the finished store will be.
     header : StoreHeader
         What is known of the movie.
-    shape : (int, int, int)
-        Of the movie (T, Y, X).
+    base : ndarray (Y, X)
+        The values of code 0.
+    n_frames : int
+        Frames of the movie.
     block : int
         Frames of a chunk, whole bins, from `block_frames`.
 
@@ -288,7 +297,10 @@ def draft(
     with _explained(path):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        store = _create(temporary, header, shape, min(block, shape[0]))
+        store = _layout(temporary, header, (n_frames, *base.shape), block)
+        for array in dict.fromkeys((store.base, store.frames, store.binned)):
+            array.create()
+        store.base.write(0, base[None])
     try:
         yield store
     except BaseException:
@@ -296,21 +308,21 @@ def draft(
         raise
 
 
-def _create(
+def _layout(
     path: Path, header: StoreHeader, shape: tuple[int, int, int], block: int
 ) -> TiledStore:
-    """Write the descriptions of an empty store."""
-    height, width = (_tile_px(side, block) for side in shape[1:])
-    frames = ChunkedArray(path / "frames", shape, (block, height, width), "uint16")
-    frames.create()
+    """Return how a store is laid out in chunks."""
+    n_frames, height, width = shape
+    block = min(block, n_frames)
+    tile = _tile_px(height, block), _tile_px(width, block)
+    field = 1, height, width
+    base = ChunkedArray(path / "base", field, field, "float32")
+    frames = ChunkedArray(path / "frames", shape, (block, *tile), "uint16")
     bins = header.bin_frames
-    binned = frames
-    if bins > 1:
-        size = (shape[0] // bins, *shape[1:])
-        chunk = (max(1, block // bins), height, width)
-        binned = ChunkedArray(path / "binned", size, chunk, "uint32")
-        binned.create()
-    return TiledStore(path, header, frames, binned)
+    size = n_frames // bins, height, width
+    chunk = max(1, block // bins), *tile
+    binned = ChunkedArray(path / "binned", size, chunk, "uint32")
+    return TiledStore(path, header, base, frames, frames if bins == 1 else binned)
 
 
 def _tile_px(side: int, block: int) -> int:

@@ -88,9 +88,9 @@ class Accumulator:
         variance = self.sums[1] / max(self.n_frames, 1) - mean * mean
         deviation = np.sqrt(np.maximum(variance, 0))
         noise = np.sqrt(self.sums[6] / (BEND_VARIANCE * max(self.n_bends, 1)))
-        largest = scale.offset + scale.step * self.maximum.astype(np.float64)
+        largest = scale.base + scale.step * self.maximum.astype(np.float64)
         return SummaryImages(
-            mean=(scale.offset + scale.step * mean).astype(np.float32),
+            mean=(scale.base + scale.step * mean).astype(np.float32),
             maximum=largest.astype(np.float32),
             std=(scale.step * deviation).astype(np.float32),
             correlation=self._correlation(mean, deviation, neighbours, valid),

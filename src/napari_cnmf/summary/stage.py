@@ -15,10 +15,9 @@ import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.kernels import quantise
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
-from napari_cnmf.movie.scale import Scale, choose_scale, sample_frames
+from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
 from napari_cnmf.movie.store import (
     TiledStore,
     block_frames,
@@ -119,7 +118,7 @@ def encode(
     for i in range(0, len(raw), few):
         batch = slice(i, i + few)
         frames = change(raw[batch].astype(np.float32))
-        n_clipped += quantise(frames, scale.offset, scale.step, codes[batch])
+        n_clipped += scale.encode(frames, codes[batch])
     return codes, n_clipped
 
 
@@ -157,10 +156,11 @@ def _block_sum(movie: Movie) -> _BlockSum:
     if isinstance(movie.source, TiledStore):
         store = movie.source
         group = group_frames(store.header.bin_frames)
-        return _BlockSum(movie, store.header.scale, group, store.block_frames)
+        return _BlockSum(movie, store.scale, group, store.block_frames)
     defaults = StoreParameters()
     bins = choose_bin(movie.n_frames, movie.frame_rate_hz, defaults.bin_s)
     sample = sample_frames(movie, SAMPLED_FRAMES)
-    scale = choose_scale(sample, movie.dtype, defaults.noise_steps)
+    still = runs_for_noise(sample)
+    scale = choose_scale(sample, sample.mean(axis=0), still, defaults.noise_steps)
     block = block_frames(movie.field_shape, bins)
     return _BlockSum(movie, scale, group_frames(bins), block)

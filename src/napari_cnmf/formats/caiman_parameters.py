@@ -1,0 +1,111 @@
+"""CaImAn's parameters in our words.
+
+Every parameter of ours that is one of CaImAn's says so itself, as ``group.key``. Here
+stand only those whose form or unit differs, and those that share a purpose but not a
+meaning, so that their value must not be taken over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+#: Ours serve the same purpose, in another unit or by another method.
+_DIFFERENT = frozenset(
+    {
+        "init.tsub",
+        "init.maxIter",
+        "motion.num_frames_split",
+        "patch.nb_patch",
+        "spatial.expandCore",
+        "spatial.medw",
+        "temporal.s_min",
+        "merging.max_merge_area",
+    }
+)
+
+
+def _pixel_size(dxy: Any) -> dict[str, Any]:
+    """Square pixels only; micrometres per pixel, as in CaImAn's notebooks."""
+    sizes = np.unique(dxy)
+    return {"acquisition.pixel_size_um": float(sizes[0])} if len(sizes) == 1 else {}
+
+
+def _ar_order(order: int) -> dict[str, Any]:
+    """CaImAn's AR(1) is 'constrained'; the nearest to its AR(2) is 'kinetics'."""
+    methods = {1: "constrained", 2: "kinetics"}
+    return {"temporal.method": methods[order]} if order in methods else {}
+
+
+#: Each gives our settings, none if this value has no equivalent.
+_CONVERTED: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "data.dxy": _pixel_size,
+    "patch.rf": lambda half: {"patches.patch_size_px": 2 * int(np.max(half)) + 1},
+    "init.gSig": lambda half: {"init.neuron_half_size_px": float(np.mean(half))},
+    "motion.max_shifts": lambda px: {"motion.max_shift_px": float(np.max(px))},
+    "motion.pw_rigid": lambda on: {} if on else {"motion.mode": "rigid"},
+    "temporal.p": _ar_order,
+}
+
+
+def settings_from_caiman(
+    values: Mapping[str, Any], names: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Translate CaImAn's parameters.
+
+    Parameters
+    ----------
+    values : mapping
+        Flat, ``{key: value}``, or in groups, ``{group: {key: value}}``. None means
+        "not set" there and is skipped.
+    names : mapping
+        What each of our parameters ``group.name`` says of CaImAn's.
+
+    Returns
+    -------
+    settings : dict
+        Our ``group.name`` -> value. With CaImAn's limits of quality comes its rule.
+    unknown : list of str
+        Keys without an equivalent here.
+    """
+    converters = _converters(names)
+    settings: dict[str, Any] = {}
+    unknown = []
+    for key, value in _flattened(values):
+        found = converters[key](value) if key in converters else {}
+        settings |= found
+        if not found:
+            unknown.append(key)
+    if any(name.startswith("quality.caiman_") for name in settings):
+        settings["quality.rule"] = "caiman"
+    return settings, unknown
+
+
+def _converters(
+    names: Mapping[str, str],
+) -> dict[str, Callable[[Any], dict[str, Any]]]:
+    """How to convert each key, by its name with and without CaImAn's group."""
+    converters = dict(_CONVERTED)
+    for ours, theirs in names.items():
+        is_key = re.fullmatch(r"\w+\.\w+", theirs)
+        if is_key and theirs not in _DIFFERENT and theirs not in _CONVERTED:
+            converters[theirs] = partial(_renamed, ours)
+    return converters | {key.split(".")[1]: c for key, c in converters.items()}
+
+
+def _renamed(ours: str, value: Any) -> dict[str, Any]:
+    """Take a value over under our name."""
+    return {ours: value}
+
+
+def _flattened(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield keys and set values; the keys of groups as ``group.key``."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened({f"{key}.{k}": v for k, v in value.items()})
+        elif value is not None:
+            yield key, value

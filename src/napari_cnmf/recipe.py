@@ -1,0 +1,295 @@
+"""All parameters of a run in one value, and its file.
+
+A recipe has one field per parameter group; names are written ``group.name``. Files
+are TOML, written by hand so that every parameter stands under its description. What
+a group knows of its fields (type, limits, help, CaImAn's name) is all that is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from napari_cnmf.cnmf.parameters import (
+    BackgroundParameters,
+    CnmfParameters,
+    InitParameters,
+    MergeParameters,
+    PatchParameters,
+    SpatialParameters,
+    TemporalParameters,
+)
+from napari_cnmf.dff import DffParameters
+from napari_cnmf.errors import InputError, MissingFileError, ParameterError
+from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.caiman_parameters import settings_from_caiman
+from napari_cnmf.motion.parameters import MotionParameters
+from napari_cnmf.movie.parameters import (
+    INDICATORS,
+    AcquisitionParameters,
+    InputParameters,
+    StoreParameters,
+)
+from napari_cnmf.parameters import Parameters, base_type, constraint
+from napari_cnmf.provenance import digest
+from napari_cnmf.quality.parameters import QualityParameters
+from napari_cnmf.summary.parameters import SummaryParameters
+
+AUTO = "auto"
+
+_HEADING = "# Recipe of napari-cnmf. What is left out keeps its default.\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Every parameter of every stage; the default is a good start.
+
+    Examples
+    --------
+    >>> recipe = Recipe().with_settings(["acquisition.frame_rate_hz=15"])
+    >>> recipe.acquisition.frame_rate_hz
+    15.0
+    """
+
+    acquisition: AcquisitionParameters = field(default_factory=AcquisitionParameters)
+    input: InputParameters = field(default_factory=InputParameters)
+    store: StoreParameters = field(default_factory=StoreParameters)
+    motion: MotionParameters = field(default_factory=MotionParameters)
+    summary: SummaryParameters = field(default_factory=SummaryParameters)
+    patches: PatchParameters = field(default_factory=PatchParameters)
+    init: InitParameters = field(default_factory=InitParameters)
+    spatial: SpatialParameters = field(default_factory=SpatialParameters)
+    background: BackgroundParameters = field(default_factory=BackgroundParameters)
+    merge: MergeParameters = field(default_factory=MergeParameters)
+    temporal: TemporalParameters = field(default_factory=TemporalParameters)
+    quality: QualityParameters = field(default_factory=QualityParameters)
+    dff: DffParameters = field(default_factory=DffParameters)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Read a recipe file.
+
+        Raises
+        ------
+        MissingFileError
+            If there is none.
+        InputError
+            If it is not TOML.
+        ParameterError
+            If a parameter is unknown or its value is not allowed.
+        """
+        path = Path(path)
+        try:
+            return cls.from_toml(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise MissingFileError(f"There is no recipe file {path}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise InputError(
+                f"{path} cannot be read as a recipe ({error}); correct it, or print "
+                "a fresh one with 'napari-cnmf recipe'."
+            ) from error
+
+    @classmethod
+    def from_toml(cls, text: str) -> Recipe:
+        """Build a recipe from TOML; what is left out has its default."""
+        settings: dict[str, Any] = {}
+        for group, values in tomllib.loads(text).items():
+            if not isinstance(values, dict):
+                raise ParameterError(
+                    f"'{group}' stands outside of any group in the recipe: put it "
+                    "below a line such as [motion]."
+                )
+            settings |= {f"{group}.{name}": value for name, value in values.items()}
+        return cls().with_settings(settings)
+
+    @classmethod
+    def from_caiman(cls, values: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+        """Build a recipe from CaImAn's parameters.
+
+        Parameters
+        ----------
+        values : mapping
+            CaImAn's flat dictionary, or its groups of parameters.
+
+        Returns
+        -------
+        recipe : Recipe
+            Sizes and units converted. With CaImAn's limits of quality comes its rule.
+        unknown : list of str
+            Keys that have no equivalent here.
+
+        Raises
+        ------
+        ParameterError
+            If a value is not allowed.
+        """
+        names = {name: item.metadata["caiman"] for name, item in _known().items()}
+        settings, unknown = settings_from_caiman(values, names)
+        return cls().with_settings(settings), unknown
+
+    def to_toml(self) -> str:
+        """Write the recipe as commented TOML; parameters on auto are commented out."""
+        parts = [_HEADING]
+        for group in self._groups():
+            title = (type(group).__doc__ or "").splitlines()[0]
+            parts.append(f"\n# {title}\n[{group.group}]\n")
+            parts += [_entry(group, item) for item in fields(group)]
+        return "".join(parts)
+
+    def save(self, path: str | Path) -> None:
+        """Write the recipe file; an older one is replaced when the new one is whole."""
+        with replacing(Path(path)) as temporary:
+            temporary.write_text(self.to_toml(), encoding="utf-8")
+
+    def with_settings(self, settings: Mapping[str, Any] | Iterable[str]) -> Recipe:
+        """Change some parameters.
+
+        Parameters
+        ----------
+        settings : mapping or iterable of str
+            Either ``{"group.name": value}``, or texts ``"group.name=value"`` with the
+            value in TOML (a bare word is a text). The text "auto" leaves the choice
+            to the program, where a parameter allows it.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is unknown or its value is not allowed.
+        """
+        if not isinstance(settings, Mapping):
+            settings = dict(_parsed(setting) for setting in settings)
+        changes: dict[str, dict[str, Any]] = {}
+        for full_name, value in settings.items():
+            if full_name not in _known():
+                raise ParameterError(_unknown(full_name))
+            group, name = full_name.split(".")
+            optional = base_type(type(getattr(self, group)), name)[1]
+            value = None if optional and value == AUTO else value
+            changes.setdefault(group, {})[name] = value
+        return replace(
+            self,
+            **{
+                group: replace(getattr(self, group), **values)
+                for group, values in changes.items()
+            },
+        )
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values by group and name, None for auto."""
+        return {group.group: group.to_dict() for group in self._groups()}
+
+    def diff(self, other: Recipe) -> list[str]:
+        """Say what differs from another recipe, one line per parameter."""
+        lines = []
+        for group, values in self.to_dict().items():
+            theirs = getattr(other, group).to_dict()
+            lines += [
+                f"{group}.{name}: {_toml(value)} here, {_toml(theirs[name])} there"
+                for name, value in values.items()
+                if value != theirs[name]
+            ]
+        return lines
+
+    def digest(self) -> str:
+        """SHA-256 of all values."""
+        return digest(self.to_dict())
+
+    def _groups(self) -> Iterator[Parameters]:
+        """All parameter groups, in order."""
+        return (getattr(self, item.name) for item in fields(self))
+
+
+def cnmf(recipe: Recipe) -> CnmfParameters:
+    """Gather what the factorisation needs, the indicator's time constants resolved."""
+    acquisition = recipe.acquisition
+    decay_s, rise_s = INDICATORS.get(acquisition.indicator, (None, None))
+    if acquisition.decay_time_s is not None:
+        decay_s = acquisition.decay_time_s
+    if acquisition.rise_time_s is not None:
+        rise_s = acquisition.rise_time_s
+    return CnmfParameters(
+        patches=recipe.patches,
+        init=recipe.init,
+        spatial=recipe.spatial,
+        background=recipe.background,
+        merge=recipe.merge,
+        temporal=recipe.temporal,
+        decay_s=decay_s,
+        rise_s=rise_s,
+    )
+
+
+@cache
+def _known() -> dict[str, Field[Any]]:
+    """Every parameter by its full name."""
+    groups = get_type_hints(Recipe)
+    return {
+        f"{group}.{item.name}": item
+        for group, kind in groups.items()
+        for item in fields(kind)
+    }
+
+
+def _unknown(full_name: str) -> str:
+    """Sentence about an unknown parameter, with the nearest known one."""
+    group, _, name = full_name.rpartition(".")
+    by_name: dict[str, str] = {}
+    for known in sorted(_known(), key=lambda known: known.startswith(f"{group}.")):
+        by_name[known.split(".")[1]] = known
+    near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
+    hint = (
+        f"did you mean '{by_name[near[0]]}'?" if near else "see 'napari-cnmf recipe'."
+    )
+    return f"There is no parameter '{full_name}': {hint}"
+
+
+def _parsed(setting: str) -> tuple[str, Any]:
+    """Split ``group.name=value``."""
+    name, separator, text = setting.partition("=")
+    if not separator:
+        raise ParameterError(
+            f"'{setting}' sets no parameter: write it as group.name=value."
+        )
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return name.strip(), value
+
+
+def _entry(group: Parameters, item: Field[Any]) -> str:
+    """One parameter with its description above it."""
+    about = item.metadata
+    allowed = constraint(item, *base_type(type(group), item.name))
+    caiman = "" if about["caiman"] == "new" else f" In CaImAn: {about['caiman']}."
+    text = f"{about['doc']} {allowed[0].upper()}{allowed[1:]}.{caiman}"
+    comment = textwrap.fill(text, width=88, initial_indent="# ", subsequent_indent="# ")
+    value = getattr(group, item.name)
+    hidden = "# " if value is None and item.default is None else ""
+    return f"\n{comment}\n{hidden}{item.name} = {_toml(value)}\n"
+
+
+def _toml(value: Any) -> str:
+    """Write a value in TOML."""
+    if value is None:
+        return f'"{AUTO}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return _quoted(value)
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    """Write a text as a basic string of TOML."""
+    plain = "".join(
+        f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c
+        for c in text.replace("\\", "\\\\").replace('"', '\\"')
+    )
+    return f'"{plain}"'

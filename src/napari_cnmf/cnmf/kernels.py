@@ -257,7 +257,10 @@ def _largest_piece(image: np.ndarray, level: float) -> np.ndarray:
     stack = np.empty(n_y * n_x, np.int32)
     best, best_sum, label = 0, np.float32(0.0), 0
     for start in range(n_y * n_x):
-        if labels[start // n_x, start % n_x] or image[start // n_x, start % n_x] <= level:
+        if (
+            labels[start // n_x, start % n_x]
+            or image[start // n_x, start % n_x] <= level
+        ):
             continue
         label += 1
         labels[start // n_x, start % n_x] = label

@@ -39,9 +39,16 @@ def time_constants(
         return start_s
     centred = raw - raw.mean(axis=1, keepdims=True)
     lags = np.arange(1, n_lags + 1)
-    covariance = np.stack(
-        [np.einsum("kt,kt->k", centred[:, lag:], centred[:, :-lag]) for lag in lags], 1
-    ) / raw.shape[1]
+    covariance = (
+        np.stack(
+            [
+                np.einsum("kt,kt->k", centred[:, lag:], centred[:, :-lag])
+                for lag in lags
+            ],
+            1,
+        )
+        / raw.shape[1]
+    )
     noise = np.einsum("kt,kt->k", centred, centred) / raw.shape[1] - covariance[:, 0]
     clear = covariance[:, 0] / np.maximum(noise, 1e-12)
     brightest = np.argsort(-clear)[:_N_BRIGHTEST]

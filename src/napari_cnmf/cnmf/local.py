@@ -114,9 +114,7 @@ def _prune(model: Model, diameter_px: float) -> Model:
     return model.select(np.flatnonzero(kept))
 
 
-def _search_again(
-    movie: np.ndarray, model: Model, parameters: CnmfParameters
-) -> Model:
+def _search_again(movie: np.ndarray, model: Model, parameters: CnmfParameters) -> Model:
     """Add what the search finds in the residual of the model."""
     residual = movie - model.footprints.tocsr() @ model.traces
     residual -= model.grid.maps(model.weights).tocsr() @ model.background

@@ -84,9 +84,7 @@ def _touching(
     chosen = shared.data > parameters.touching_share * smaller
     chosen &= area[a] + area[b] < limit
     smooth = uniform_filter1d(model.traces, 5, axis=1)
-    return _correlated(
-        smooth, a[chosen], b[chosen], parameters.touching_correlation
-    )
+    return _correlated(smooth, a[chosen], b[chosen], parameters.touching_correlation)
 
 
 def _correlated(

@@ -118,9 +118,7 @@ def _respaced(
         by_pixel.data[first + np.arange(len(values))] = values
         watch.advance(1)
 
-    regression = Regression(
-        movie, summary, model, by_pixel.copy(), bin_length(movie)
-    )
+    regression = Regression(movie, summary, model, by_pixel.copy(), bin_length(movie))
     backend.run(regression, _cores(movie, parameters), collect, cancel)
     return outlined(model, by_pixel, weights, parameters)
 

@@ -69,6 +69,7 @@ AXES = {
     "components/quality/snr": ("component", "none"),
     "components/quality/r_value": ("component", "none"),
     "components/quality/relative_area": ("component", "none"),
+    "components/quality/soma_area": ("component", "none"),
     "components/quality/ring": ("component", "none"),
     "components/quality/edge": ("component", "none"),
     "components/quality/caiman_snr": ("component", "none"),

@@ -22,7 +22,9 @@ def bin_length(movie: Movie) -> int:
 def gains(summary: SummaryImages) -> np.ndarray:
     """One over the noise of each pixel, (Y, X) float32; 0 where there is no data."""
     usable = summary.valid & (summary.noise > 0)
-    return np.where(usable, 1 / np.where(usable, summary.noise, 1), 0).astype(np.float32)
+    return np.where(usable, 1 / np.where(usable, summary.noise, 1), 0).astype(
+        np.float32
+    )
 
 
 def normalised_bins(

@@ -294,14 +294,13 @@ def draft(
             "choose another place or remove it."
         )
     temporary = path.with_name(path.name + ".part")
-    with _explained(path):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        store = _layout(temporary, header, (n_frames, *base.shape), block)
-        for array in dict.fromkeys((store.base, store.frames, store.binned)):
-            array.create()
-        store.base.write(0, base[None])
+    shutil.rmtree(temporary, ignore_errors=True)
+    store = _layout(temporary, header, (n_frames, *base.shape), block)
     try:
+        with _explained(path):
+            for array in dict.fromkeys((store.base, store.frames, store.binned)):
+                array.create()
+            store.base.write(0, base[None])
         yield store
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -49,9 +49,7 @@ def subtract_local_mean(movie: np.ndarray, half: int, out: np.ndarray) -> None:
                     count = min(y + half, n_y - 1) - max(y - half, 0) + 1
                     scale = np.float32(1.0 / count)
                     for t in range(n):
-                        out[y, x, start + t] = (
-                            movie[y, x, start + t] - total[t] * scale
-                        )
+                        out[y, x, start + t] = movie[y, x, start + t] - total[t] * scale
 
 
 @kernel
@@ -69,7 +67,8 @@ def blur_coarse(movie: np.ndarray, taps: np.ndarray, step: int) -> np.ndarray:
             for x in range(m_x):
                 total[:] = 0
                 for i in range(
-                    max(0, radius - x * step), min(2 * radius + 1, n_x - x * step + radius)
+                    max(0, radius - x * step),
+                    min(2 * radius + 1, n_x - x * step + radius),
                 ):
                     for t in range(n):
                         total[t] += taps[i] * movie[y, x * step + i - radius, start + t]
@@ -79,7 +78,8 @@ def blur_coarse(movie: np.ndarray, taps: np.ndarray, step: int) -> np.ndarray:
             for x in range(m_x):
                 total[:] = 0
                 for i in range(
-                    max(0, radius - y * step), min(2 * radius + 1, n_y - y * step + radius)
+                    max(0, radius - y * step),
+                    min(2 * radius + 1, n_y - y * step + radius),
                 ):
                     for t in range(n):
                         total[t] += taps[i] * rows[y * step + i - radius, x, t]
@@ -282,12 +282,16 @@ def search(
                     for t in range(n_t):
                         movie[y0 + i, x0 + j, t] -= weight * trace[t]
         before = energy[sy, sx]
-        for y in range(max((y0 - radius) // step, 0), min((y1 + radius) // step + 1, m_y)):
+        for y in range(
+            max((y0 - radius) // step, 0), min((y1 + radius) // step + 1, m_y)
+        ):
             for x in range(
                 max((x0 - radius) // step, 0), min((x1 + radius) // step + 1, m_x)
             ):
                 weight = np.float32(0.0)
-                for i in range(max(y0, y * step - radius), min(y1, y * step + radius + 1)):
+                for i in range(
+                    max(y0, y * step - radius), min(y1, y * step + radius + 1)
+                ):
                     for j in range(
                         max(x0, x * step - radius), min(x1, x * step + radius + 1)
                     ):

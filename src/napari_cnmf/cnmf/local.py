@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.background import even_weights, hat_grid
 from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.initialise.greedy import greedy
@@ -20,7 +19,8 @@ from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.spatial import update_footprints
-from napari_cnmf.cnmf.temporal import NormalEquations, normal_gram, solve_traces
+from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
+from napari_cnmf.cnmf.traces import gram, products
 
 _SWEEPS = 2
 _PEAK_BINS = 5
@@ -84,15 +84,8 @@ def _round(
 
 def _update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model:
     """Update the traces of cells and background, given the footprints."""
-    n_cells, a, grid = len(model), model.footprints, model.grid
-    target = np.empty((n_cells + grid.n_nodes, movie.shape[1]), np.float32)
-    kernels.project(movie, a.indptr, a.indices, a.data, target[:n_cells])
-    kernels.project_grid(
-        movie, grid.nodes, grid.shares, model.weights, target[n_cells:]
-    )
-    gram = normal_gram(a, grid.maps(model.weights))
     traces, _, background = solve_traces(
-        NormalEquations(gram, target, n_cells),
+        NormalEquations(gram(model), products(movie, model), len(model)),
         np.concatenate([model.traces, model.background]),
         denoiser,
         _SWEEPS,

@@ -40,14 +40,6 @@ class NormalEquations:
         return self.gram.diagonal()[: self.n_cells]
 
 
-def normal_gram(footprints: sp.csc_array, maps: sp.csc_array) -> sp.csr_array:
-    """Gram matrix of footprints (pixels, K) and background maps (pixels, nodes)."""
-    both = sp.hstack([footprints, maps], format="csc")
-    gram = (both.T @ both).tocsr()
-    gram.sort_indices()
-    return gram.astype(np.float32)
-
-
 def solve_traces(
     equations: NormalEquations,
     start: np.ndarray,

@@ -17,9 +17,9 @@ from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.kinetics import time_constants
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import gains
+from napari_cnmf.movie.normalised import gains, pixel_major
 from napari_cnmf.cnmf.parameters import CnmfParameters
-from napari_cnmf.cnmf.temporal import NormalEquations, normal_gram, solve_traces
+from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
@@ -29,41 +29,40 @@ DEFAULT_KINETICS_S = (0.5, 0.08)
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
-    """One block of frames seen through the footprints and the background's maps."""
-
-    first: int
-    cells: np.ndarray
-    nodes: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Projector:
-    """Projects a block of frames; sent to the workers.
-
-    Footprints and weights already carry the gains of the pixels.
-    """
+    """Projects blocks of frames on cells and background; sent to the workers."""
 
     movie: Movie
-    block: int
-    footprints: sp.csc_array
-    weights: np.ndarray
+    summary: SummaryImages
     model: Model
+    block: int
 
-    def __call__(self, first: int) -> Projection:
-        """Project the block that begins at frame `first`."""
+    def __call__(self, first: int) -> tuple[int, np.ndarray]:
+        """Return the block's first frame and its products (K + nodes, n)."""
         last = min(first + self.block, self.movie.n_frames)
-        frames = self.movie.read(slice(first, last)).astype(np.float32, copy=False)
-        rows, cols = self.model.grid.rows, self.model.grid.cols
-        cells = np.empty((len(self.model), len(frames)), np.float32)
-        nodes = np.empty((len(frames), rows.n_nodes, cols.n_nodes), np.float32)
-        a = self.footprints
-        pixels = frames.reshape(len(frames), -1)
-        kernels.project_frames(pixels, a.indptr, a.indices, a.data, cells)
-        kernels.project_frames_grid(
-            frames, self.weights, rows.low, rows.part, cols.low, cols.part, nodes
-        )
-        return Projection(first, cells, nodes.reshape(len(frames), -1).T)
+        frames = self.movie.read(slice(first, last))
+        pixels = pixel_major(frames, self.summary.mean, gains(self.summary))
+        return first, products(pixels, self.model)
+
+
+def products(movie: np.ndarray, model: Model) -> np.ndarray:
+    """Products (K + nodes, T) of a movie (pixels, T) with cells and background."""
+    a, grid = model.footprints, model.grid
+    out = np.empty((len(model) + grid.n_nodes, movie.shape[1]), np.float32)
+    kernels.project(movie, a.indptr, a.indices, a.data, out[: len(model)])
+    kernels.project_grid(
+        movie, grid.nodes, grid.shares, model.weights, out[len(model) :]
+    )
+    return out
+
+
+def gram(model: Model) -> sp.csr_array:
+    """Overlaps (K + nodes, K + nodes) of cells and background maps."""
+    maps = model.grid.maps(model.weights)
+    both = sp.hstack([model.footprints, maps], format="csc")
+    overlaps = (both.T @ both).tocsr().astype(np.float32)
+    overlaps.sort_indices()
+    return overlaps
 
 
 def project(
@@ -91,30 +90,18 @@ def project(
     NormalEquations
         For the movie with its mean removed, in units of the pixels' noise.
     """
-    gain = gains(summary)
-    n_cells = len(model)
-    footprints = sp.csc_array(sp.diags_array(gain.ravel()) @ model.footprints)
-    weights = model.weights.reshape(gain.shape) * gain
+    n_rows = len(model) + model.grid.n_nodes
+    target = np.empty((n_rows, movie.n_frames), np.float32)
+
+    def collect(part: tuple[int, np.ndarray]) -> None:
+        first, block = part
+        target[:, first : first + block.shape[1]] = block
+        watch.advance(block.shape[1])
+
     block = block_frames(movie.field_shape, 1)
-    target = np.empty((n_cells + model.grid.n_nodes, movie.n_frames), np.float32)
-
-    def collect(part: Projection) -> None:
-        frames = slice(part.first, part.first + part.cells.shape[1])
-        target[:n_cells, frames] = part.cells
-        target[n_cells:, frames] = part.nodes
-        watch.advance(part.cells.shape[1])
-
-    projector = Projector(movie, block, footprints, weights, model)
+    projector = Projector(movie, summary, model, block)
     backend.run(projector, range(0, movie.n_frames, block), collect, cancel)
-    maps = model.grid.maps(weights.ravel())
-    both = sp.hstack([footprints, maps], format="csc")
-    target -= (both.T @ summary.mean.ravel())[:, None]
-    usable = np.sign(gain).ravel()
-    gram = normal_gram(
-        sp.csc_array(sp.diags_array(usable) @ model.footprints),
-        model.grid.maps(model.weights * usable),
-    )
-    return NormalEquations(gram, target, n_cells)
+    return NormalEquations(gram(model), target, len(model))
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,7 +63,9 @@ def _field(kind: Any, node: Any) -> Any:
         return restored(kind, node)
     if kind is sp.csc_array:
         parts = tuple(node[part][()] for part in ("data", "indices", "indptr"))
-        return sp.csc_array(parts, shape=tuple(node["shape"][()].tolist()))
+        matrix = sp.csc_array(parts, shape=tuple(node["shape"][()].tolist()))
+        matrix.check_format(full_check=True)  # a pixel outside would crash later
+        return matrix
     if kind is np.ndarray:
         return node[()]
     if kind is str:

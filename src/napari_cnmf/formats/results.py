@@ -176,13 +176,13 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
             f"{path} already exists and is kept; choose another place, or overwrite "
             "it on purpose (--overwrite)."
         )
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(format=FORMAT, version=VERSION)
-        for name, content in leaves(result):
-            # Not compressed: gzip would halve the traces and take four times as long.
-            dataset = file.create_dataset(name, data=content)
-            if name in AXES:
-                dataset.attrs["axes"], dataset.attrs["unit"] = AXES[name]
+    # Through a file of Python's: on a full disk HDF5 would leave its own file open.
+    with (
+        replacing(path) as temporary,
+        temporary.open("w+b") as raw,
+        h5py.File(raw, "w") as file,
+    ):
+        _write(result, file)
 
 
 def load(path: str | Path) -> Result:
@@ -219,6 +219,15 @@ def digest(result: Result) -> str:
     """
     parts = [leaf for leaf in leaves(result) if leaf[0] not in _CIRCUMSTANCES]
     return sha256(tomllib.loads(result.recipe), *itertools.chain(*parts))
+
+
+def _write(result: Result, file: h5py.File) -> None:
+    """Write every field; not compressed, as gzip saves half and takes far longer."""
+    file.attrs.update(format=FORMAT, version=VERSION)
+    for name, content in leaves(result):
+        dataset = file.create_dataset(name, data=content)
+        if name in AXES:
+            dataset.attrs["axes"], dataset.attrs["unit"] = AXES[name]
 
 
 def _check_format(file: h5py.File, path: Path) -> None:

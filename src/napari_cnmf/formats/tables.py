@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -100,18 +102,17 @@ def export_csv(
         "deconvolved.csv": cells.spikes,
         "dff.csv": cells.dff,
     }
-    with ExitStack() as files:
-
-        def opened(name: str) -> TextIO:
-            temporary = files.enter_context(replacing(Path(folder) / name))
-            return files.enter_context(
-                temporary.open("w", newline="", encoding="utf-8")
-            )
-
-        for name, values in traces.items():
-            if values is not None:
-                _write_traces(opened(name), cells, values)
-        _write_cells(opened("cells.csv"), cells, result.movie.pixel_size_um)
+    tables: dict[str, Callable[[TextIO], None]] = {
+        name: partial(_write_traces, cells, values)
+        for name, values in traces.items()
+        if values is not None
+    }
+    tables["cells.csv"] = partial(_write_cells, cells, result.movie.pixel_size_um)
+    with ExitStack() as renamed_at_the_end:
+        for name, write in tables.items():
+            path = renamed_at_the_end.enter_context(replacing(Path(folder) / name))
+            with path.open("w", newline="", encoding="utf-8") as file:
+                write(file)
 
 
 def _chosen(result: Result, accepted_only: bool) -> Components:
@@ -124,7 +125,7 @@ def _chosen(result: Result, accepted_only: bool) -> Components:
     return cells.select(cells.accepted) if accepted_only else cells
 
 
-def _write_traces(file: TextIO, cells: Components, values: np.ndarray) -> None:
+def _write_traces(cells: Components, values: np.ndarray, file: TextIO) -> None:
     """One line per frame: its time and each cell's value."""
     file.write(",".join(["time_s", *map(str, cells.ids)]) + "\r\n")
     # One format per line: five times faster than one per number.
@@ -134,7 +135,7 @@ def _write_traces(file: TextIO, cells: Components, values: np.ndarray) -> None:
 
 
 def _write_cells(
-    file: TextIO, cells: Components, pixel_size_um: tuple[float, float] | None
+    cells: Components, pixel_size_um: tuple[float, float] | None, file: TextIO
 ) -> None:
     """One line per cell; what is unknown is left empty."""
     quality = cells.quality

@@ -7,6 +7,8 @@ import numpy as np
 from napari_cnmf.jit import kernel
 
 MAX_CODE = 65535
+#: Added to a bin's sum for each frame but the first, see `sum_bins`.
+BIN_SHIFT = 128
 
 
 @kernel
@@ -45,6 +47,9 @@ def quantise(
 def sum_bins(codes: np.ndarray, length: int, bins: np.ndarray) -> None:
     """Sum consecutive frames of codes.
 
+    The mean of a pixel has a code in the middle of a high byte (see `Scale`); the
+    shift puts the sums there too, or they would compress to half again the size.
+
     Parameters
     ----------
     codes : ndarray (n, Y, X)
@@ -52,14 +57,40 @@ def sum_bins(codes: np.ndarray, length: int, bins: np.ndarray) -> None:
     length : int
         Frames of a bin.
     bins : ndarray (n // length, Y, X)
-        uint32, written to.
+        uint32, written to: sum of the codes + BIN_SHIFT * (length - 1).
     """
     n_bins, height, width = bins.shape
     for i in range(n_bins):
         for y in range(height):
             out = bins[i, y]
-            out[:] = 0
+            out[:] = BIN_SHIFT * (length - 1)
             for t in range(i * length, (i + 1) * length):
                 row = codes[t, y]
                 for x in range(width):
                     out[x] += np.uint32(row[x])
+
+
+@kernel
+def normalise(
+    frames: np.ndarray, mean: np.ndarray, gain: np.ndarray, out: np.ndarray
+) -> None:
+    """Write ``(frames - mean) * gain`` pixel-major.
+
+    Parameters
+    ----------
+    frames : ndarray (n, pixels)
+        float32.
+    mean, gain : ndarray (pixels,)
+        float32.
+    out : ndarray (pixels, n)
+        float32, written to. Squares of 16 keep to whole cache lines on both sides:
+        1.7 ns a value instead of 9 in numpy; buffered or larger squares were slower.
+    """
+    n_frames, n_pixels = frames.shape
+    for first in range(0, n_frames, 16):
+        last = min(first + 16, n_frames)
+        for left in range(0, n_pixels, 16):
+            for pixel in range(left, min(left + 16, n_pixels)):
+                zero, scale = mean[pixel], gain[pixel]
+                for t in range(first, last):
+                    out[pixel, t] = (frames[t, pixel] - zero) * scale

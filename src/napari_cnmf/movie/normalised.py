@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_cnmf.movie import kernels
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
@@ -39,10 +40,15 @@ def normalised_bins(
     """
     bins = read_bins(movie, bin_frames, rows, cols)
     gain = gains(summary)[rows, cols] * np.float32(np.sqrt(bin_frames))
-    pixels = bins.reshape(len(bins), -1)
-    pixels -= summary.mean[rows, cols].ravel()
-    pixels *= gain.ravel()
-    return np.ascontiguousarray(pixels.T)
+    return pixel_major(bins, summary.mean[rows, cols], gain)
+
+
+def pixel_major(frames: np.ndarray, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """Frames (n, Y, X) as ``(frames - mean) * gain``, (pixels, n) float32."""
+    pixels = np.ascontiguousarray(frames.reshape(len(frames), -1), np.float32)
+    out = np.empty(pixels.shape[::-1], np.float32)
+    kernels.normalise(pixels, mean.ravel(), gain.ravel(), out)
+    return out
 
 
 def bin_traces(traces: np.ndarray, bin_frames: int) -> np.ndarray:

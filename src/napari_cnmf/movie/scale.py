@@ -43,7 +43,8 @@ class Scale:
 
     def values(self, codes: np.ndarray) -> np.ndarray:
         """Return the float32 values of codes (..., Y, X)."""
-        values = np.multiply(codes, np.float32(self.step), dtype=np.float32)
+        values = codes.astype(np.float32)
+        values *= np.float32(self.step)
         values += self.base
         return values
 

@@ -2,10 +2,10 @@
 
 A store is a zarr group of three arrays: `frames` (T, Y, X), 16-bit codes with value =
 base + step x code; `base` (1, Y, X); and `binned` (T // b, Y, X), the exact sums of b
-consecutive codes. A chunk is one block of frames of a tile of about 64 x 64 px, so
-that a patch is read through all time without the rest of the field. A store is
-written under a temporary name and renamed when it is whole: one that was cut short
-is never found.
+consecutive codes, each + 128 (b - 1). A chunk is one block of frames of a tile of
+about 64 x 64 px, so that a patch is read through all time without the rest of the
+field. A store is written under a temporary name and renamed when it is whole: one
+that was cut short is never found.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie.chunks import ChunkedArray
-from napari_cnmf.movie.kernels import sum_bins
+from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.scale import Scale
 
@@ -119,7 +119,7 @@ class TiledStore:
     frames : ChunkedArray
         (T, Y, X), the codes.
     binned : ChunkedArray
-        (T // bin_frames, Y, X), sums of codes; `frames` itself if a bin is one frame.
+        (T // bin_frames, Y, X), from `sum_bins`; `frames` itself if a bin is one frame.
     """
 
     path: Path
@@ -182,7 +182,7 @@ class TiledStore:
         self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
     ) -> np.ndarray:
         """Return a block (n, y, x) of float32, freshly owned."""
-        return self._values(self.frames, (frames, rows, cols), self.header.step)
+        return self._values(self.frames, (frames, rows, cols), 1)
 
     def read_codes(
         self, frames: slice, rows: slice = WHOLE, cols: slice = WHOLE
@@ -199,8 +199,8 @@ class TiledStore:
             float32, the mean of the frames of each bin; a last incomplete bin is
             left out.
         """
-        step = self.header.step / self.header.bin_frames
-        return self._values(self.binned, (WHOLE, rows, cols), step)
+        window = WHOLE, rows, cols
+        return self._values(self.binned, window, self.header.bin_frames)
 
     def movie(self) -> Movie:
         """Return the registered movie."""
@@ -250,14 +250,18 @@ class TiledStore:
         )
 
     def _values(
-        self, array: ChunkedArray, window: tuple[slice, slice, slice], step: float
+        self, array: ChunkedArray, window: tuple[slice, slice, slice], length: int
     ) -> np.ndarray:
-        """Return a block of an array as values."""
+        """Return a block of an array of bins of some length as values."""
         values = np.empty(array.extent(*window), np.float32)
-        base = self.scale.base[window[1:]]
+        step = self.header.step / length
+        shift = np.float32(step * BIN_SHIFT * (length - 1))
+        base = self.scale.base[window[1:]] - shift
         for place, part in array.parts(*window):
-            np.multiply(part, np.float32(step), out=values[place])
-            values[place] += base[place[1:]]
+            # Three plain passes: numpy multiplies mixed types at half this speed.
+            scaled = part.astype(np.float32)
+            scaled *= np.float32(step)
+            np.add(scaled, base[place[1:]], out=values[place])
         return values
 
 

@@ -78,3 +78,27 @@ def subtract_sources(
                             total += weights[f] * traces[source, frames[f]]
                         share[source] = total
                     boxes[k, i, j] -= values[m] * share[source]
+
+
+@kernel
+def sum_events(
+    movie: np.ndarray,
+    first: int,
+    pixel_indptr: np.ndarray,
+    pixels: np.ndarray,
+    frame_indptr: np.ndarray,
+    frames: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Add each component's frames to a sum per pixel of its footprint.
+
+    `movie` is a block (n, Y*X) that begins at frame `first`; component k has
+    ``pixels[pixel_indptr[k]:pixel_indptr[k + 1]]`` and likewise its frames; `out` is
+    aligned with `pixels`.
+    """
+    for k in range(len(pixel_indptr) - 1):
+        for f in range(frame_indptr[k], frame_indptr[k + 1]):
+            t = frames[f] - first
+            if 0 <= t < len(movie):
+                for j in range(pixel_indptr[k], pixel_indptr[k + 1]):
+                    out[j] += movie[t, pixels[j]]

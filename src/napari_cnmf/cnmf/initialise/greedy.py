@@ -48,12 +48,14 @@ def greedy(
     """
     diameter = parameters.diameter_px
     frames = movie.reshape(*field_shape, -1)
-    residual = np.empty_like(frames)
-    kernels.subtract_local_mean(frames, round(_LOCAL_MEAN_HALF * diameter), residual)
     sigma = _BLUR_SIGMA * diameter
     taps = gaussian_taps(sigma)
     step = max(1, int(0.6 * sigma))
-    blurred = kernels.blur_coarse(residual, taps, step)
+    residual = np.empty_like(frames)
+    coarse = [-(-n // step) for n in field_shape]
+    blurred = np.empty((*coarse, frames.shape[2]), np.float32)
+    half = round(_LOCAL_MEAN_HALF * diameter)
+    kernels.filter_movie(frames, half, taps, step, residual, blurred)
     kernels.centre_by_median(blurred)
     corners, images, traces, _ = kernels.search(
         residual,

@@ -10,82 +10,105 @@ import numpy as np
 
 from napari_cnmf.jit import kernel
 
-# Frames that one sweep of a filter handles: the rows of a patch then stay in cache.
-_STRETCH = 64
+# Frames that are filtered together: a cache line of each pixel's trace.
+_STRETCH = 16
 
 
 @kernel
-def subtract_local_mean(movie: np.ndarray, half: int, out: np.ndarray) -> None:
-    """Write movie minus its mean in a box of ``2 * half + 1`` px, cut at the border."""
+def filter_movie(
+    movie: np.ndarray,
+    half: int,
+    taps: np.ndarray,
+    step: int,
+    residual: np.ndarray,
+    blurred: np.ndarray,
+) -> None:
+    """Subtract the local mean; blur what is left, keeping every `step`-th pixel.
+
+    The local mean is that of a box of ``2 * half + 1`` px, cut at the border; the
+    filter is separable, with a zero border. `movie` and `residual` are (Y, X, T),
+    `blurred` is (Y / step, X / step, T). Frames are unpacked before they are filtered:
+    4 times as fast as running along time, where every pixel is another memory page.
+    """
     n_y, n_x, n_t = movie.shape
-    rows = np.empty((n_y, n_x, _STRETCH), np.float32)
-    total = np.empty(_STRETCH, np.float32)
+    m_x = blurred.shape[1]
+    frames = np.empty((_STRETCH, n_y, n_x), np.float32)
+    coarse = np.empty((_STRETCH, blurred.shape[0], m_x), np.float32)
+    scratch = np.empty((n_y, n_x), np.float32)
     for start in range(0, n_t, _STRETCH):
         n = min(_STRETCH, n_t - start)
         for y in range(n_y):
-            total[:] = 0
-            for x in range(-half, n_x):
+            for x in range(n_x):
+                for t in range(n):
+                    frames[t, y, x] = movie[y, x, start + t]
+        for t in range(n):
+            _subtract_local_mean(frames[t], half, scratch)
+            _blur(frames[t], taps, step, scratch, coarse[t])
+        for y in range(n_y):
+            for x in range(n_x):
+                for t in range(n):
+                    residual[y, x, start + t] = frames[t, y, x]
+        for y in range(blurred.shape[0]):
+            for x in range(m_x):
+                for t in range(n):
+                    blurred[y, x, start + t] = coarse[t, y, x]
+
+
+@kernel
+def _subtract_local_mean(image: np.ndarray, half: int, scratch: np.ndarray) -> None:
+    """Subtract from an image its mean in a box, in place."""
+    n_y, n_x = image.shape
+    column = np.zeros(n_x, np.float32)
+    for y in range(-half, n_y):
+        if y + half < n_y:
+            for x in range(n_x):
+                column[x] += image[y + half, x]
+        if y - half - 1 >= 0:
+            for x in range(n_x):
+                column[x] -= image[y - half - 1, x]
+        if y >= 0:
+            rows = min(y + half, n_y - 1) - max(y - half, 0) + 1
+            total = np.float32(0.0)
+            for x in range(min(half, n_x)):
+                total += column[x]
+            for x in range(n_x):
                 if x + half < n_x:
-                    for t in range(n):
-                        total[t] += movie[y, x + half, start + t]
+                    total += column[x + half]
                 if x - half - 1 >= 0:
-                    for t in range(n):
-                        total[t] -= movie[y, x - half - 1, start + t]
-                if x >= 0:
-                    count = min(x + half, n_x - 1) - max(x - half, 0) + 1
-                    scale = np.float32(1.0 / count)
-                    for t in range(n):
-                        rows[y, x, t] = total[t] * scale
+                    total -= column[x - half - 1]
+                cols = min(x + half, n_x - 1) - max(x - half, 0) + 1
+                scratch[y, x] = total / np.float32(rows * cols)
+    for y in range(n_y):
         for x in range(n_x):
-            total[:] = 0
-            for y in range(-half, n_y):
-                if y + half < n_y:
-                    for t in range(n):
-                        total[t] += rows[y + half, x, t]
-                if y - half - 1 >= 0:
-                    for t in range(n):
-                        total[t] -= rows[y - half - 1, x, t]
-                if y >= 0:
-                    count = min(y + half, n_y - 1) - max(y - half, 0) + 1
-                    scale = np.float32(1.0 / count)
-                    for t in range(n):
-                        out[y, x, start + t] = movie[y, x, start + t] - total[t] * scale
+            image[y, x] -= scratch[y, x]
 
 
 @kernel
-def blur_coarse(movie: np.ndarray, taps: np.ndarray, step: int) -> np.ndarray:
-    """Blur with a separable filter (zero border), keeping every `step`-th pixel."""
-    n_y, n_x, n_t = movie.shape
+def _blur(
+    image: np.ndarray,
+    taps: np.ndarray,
+    step: int,
+    scratch: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Separable filter with zero border, at every `step`-th pixel."""
+    n_y, n_x = image.shape
     radius = len(taps) // 2
-    m_y, m_x = (n_y + step - 1) // step, (n_x + step - 1) // step
-    out = np.empty((m_y, m_x, n_t), np.float32)
-    rows = np.empty((n_y, m_x, _STRETCH), np.float32)
-    total = np.empty(_STRETCH, np.float32)
-    for start in range(0, n_t, _STRETCH):
-        n = min(_STRETCH, n_t - start)
-        for y in range(n_y):
-            for x in range(m_x):
-                total[:] = 0
-                for i in range(
-                    max(0, radius - x * step),
-                    min(2 * radius + 1, n_x - x * step + radius),
-                ):
-                    for t in range(n):
-                        total[t] += taps[i] * movie[y, x * step + i - radius, start + t]
-                for t in range(n):
-                    rows[y, x, t] = total[t]
-        for y in range(m_y):
-            for x in range(m_x):
-                total[:] = 0
-                for i in range(
-                    max(0, radius - y * step),
-                    min(2 * radius + 1, n_y - y * step + radius),
-                ):
-                    for t in range(n):
-                        total[t] += taps[i] * rows[y * step + i - radius, x, t]
-                for t in range(n):
-                    out[y, x, start + t] = total[t]
-    return out
+    for y in range(out.shape[0]):
+        centre = y * step
+        row = scratch[y]
+        row[:] = 0
+        for i in range(max(0, radius - centre), min(2 * radius, n_y - 1 - centre + radius) + 1):
+            weight = taps[i]
+            source = image[centre + i - radius]
+            for x in range(n_x):
+                row[x] += weight * source[x]
+        for x in range(out.shape[1]):
+            centre = x * step
+            total = np.float32(0.0)
+            for i in range(max(0, radius - centre), min(2 * radius, n_x - 1 - centre + radius) + 1):
+                total += taps[i] * row[centre + i - radius]
+            out[y, x] = total
 
 
 @kernel

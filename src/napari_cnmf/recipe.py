@@ -208,7 +208,7 @@ class Recipe:
 def cnmf(recipe: Recipe) -> CnmfParameters:
     """Gather what the factorisation needs, the indicator's time constants resolved."""
     acquisition = recipe.acquisition
-    decay_s, rise_s = INDICATORS.get(acquisition.indicator, (None, None))
+    decay_s, rise_s = INDICATORS[acquisition.indicator]
     if acquisition.decay_time_s is not None:
         decay_s = acquisition.decay_time_s
     if acquisition.rise_time_s is not None:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tifffile
 
 from napari_cnmf.formats import open_movie
-
-DATA = Path(__file__).parents[3] / "shared" / "data"
-pytestmark = [
-    pytest.mark.shared,
-    pytest.mark.skipif(
-        not DATA.is_dir(), reason="the folder ../shared/data is missing"
-    ),
-]
 
 
 @pytest.mark.parametrize(
@@ -27,16 +17,16 @@ pytestmark = [
         ("simulated-small", (1500, 128, 128), np.uint16),
     ],
 )
-def test_a_movie_equals_what_tifffile_reads(name, shape, dtype):
-    path = DATA / name / "movie.tif"
+def test_a_movie_equals_what_tifffile_reads(shared, name, shape, dtype):
+    path = shared / "data" / name / "movie.tif"
     movie = open_movie(path)
     assert (movie.shape, movie.dtype) == (shape, dtype)
     window = slice(40, 300, 7), slice(10, 50), slice(3, 60)
     np.testing.assert_array_equal(movie.read(*window), tifffile.imread(path)[window])
 
 
-def test_a_folder_of_prairie_view_frames_is_one_movie(caplog):
-    folder = DATA / "bruker-ome-frames"
+def test_a_folder_of_prairie_view_frames_is_one_movie(shared, caplog):
+    folder = shared / "data" / "bruker-ome-frames"
     movie = open_movie(folder)
     assert (movie.shape, movie.dtype) == ((20, 512, 512), np.uint16)
     assert not caplog.records

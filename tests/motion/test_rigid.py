@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+import tifffile
 from motion.motion_twins import cells, moved_crops
 
 from napari_cnmf.motion.rigid import apply_shifts, estimate_shifts, prepare_reference
 from napari_cnmf.motion.template import build_template
-
-SMALL = Path(__file__).parents[3] / "shared" / "data" / "simulated-small"
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +194,10 @@ def test_few_frames_give_a_template(n):
     np.testing.assert_allclose(build_template(frames, 4), frames[0], atol=0.02)
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not SMALL.is_dir(), reason="the folder ../shared/data is missing")
-def test_error_on_the_simulated_movie_is_below_the_goal():
-    tifffile = pytest.importorskip("tifffile")
-    frames = tifffile.imread(SMALL / "movie.tif").astype(np.float32)
-    truth = np.load(SMALL / "truth.npz")["shifts"]
+def test_error_on_the_simulated_movie_is_below_the_goal(shared):
+    folder = shared / "data" / "simulated-small"
+    frames = tifffile.imread(folder / "movie.tif").astype(np.float32)
+    truth = np.load(folder / "truth.npz")["shifts"]
     sample = frames[np.linspace(0, len(frames) - 1, 200).astype(int)]
     reference = prepare_reference(build_template(sample, 12), 12)
     error = estimate_shifts(frames, reference) - truth

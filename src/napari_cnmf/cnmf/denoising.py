@@ -57,10 +57,10 @@ class Denoiser:
 
     @classmethod
     def at(
-        cls, rate_hz: float, parameters: CnmfParameters, decay_s: float, rise_s: float
+        cls, rate_hz: float, parameters: CnmfParameters, decay_s: float
     ) -> Denoiser:
         """Denoiser for traces of the given rate."""
-        ar = kinetics(decay_s, rise_s, rate_hz)
+        ar = kinetics(decay_s, parameters.rise_s, rate_hz)
         smoothing_s = parameters.background.smoothing_s
         return cls(parameters.temporal, smoothing_s, rate_hz, ar)
 

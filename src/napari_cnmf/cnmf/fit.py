@@ -16,7 +16,7 @@ from napari_cnmf.cnmf.model import Model
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
-from napari_cnmf.cnmf.traces import DEFAULT_KINETICS_S, demix, project
+from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S, demix, project
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
@@ -122,12 +122,10 @@ class PatchSolver:
         movie = normalised_bins(
             self.movie, self.summary, self.bin_frames, patch.rows, patch.cols
         )
-        decay_s, rise_s = DEFAULT_KINETICS_S
         denoiser = Denoiser.at(
             (self.movie.frame_rate_hz or 1.0) / self.bin_frames,
             self.parameters,
-            self.parameters.decay_s or decay_s,
-            rise_s if self.parameters.rise_s is None else self.parameters.rise_s,
+            self.parameters.decay_s or DEFAULT_DECAY_S,
         )
         model = fit_local(movie, patch.shape, self.parameters, denoiser)
         return self._owned(patch, model)

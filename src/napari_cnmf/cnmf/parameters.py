@@ -272,8 +272,10 @@ class CnmfParameters:
 
     Attributes
     ----------
-    decay_s, rise_s : float or None
-        The indicator's time constants; None estimates them on the brightest cells.
+    decay_s : float or None
+        The indicator's decay time; None estimates it on the clearest cells.
+    rise_s : float
+        Its rise time.
     """
 
     patches: PatchParameters = PatchParameters()
@@ -283,4 +285,4 @@ class CnmfParameters:
     merge: MergeParameters = MergeParameters()
     temporal: TemporalParameters = TemporalParameters()
     decay_s: float | None = 0.5
-    rise_s: float | None = 0.08
+    rise_s: float = 0.08

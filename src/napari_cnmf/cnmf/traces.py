@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.kinetics import time_constants
+from napari_cnmf.cnmf.kinetics import decay_time
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import gains, pixel_major
+from napari_cnmf.movie.normalised import normalised_frames
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
@@ -25,7 +25,7 @@ from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.store import block_frames
 
-DEFAULT_KINETICS_S = (0.5, 0.08)
+DEFAULT_DECAY_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +40,7 @@ class Projector:
     def __call__(self, first: int) -> tuple[int, np.ndarray]:
         """Return the block's first frame and its products (K + nodes, n)."""
         last = min(first + self.block, self.movie.n_frames)
-        frames = self.movie.read(slice(first, last))
-        pixels = pixel_major(frames, self.summary.mean, gains(self.summary))
+        pixels = normalised_frames(self.movie, self.summary, slice(first, last))
         return first, products(pixels, self.model)
 
 
@@ -119,15 +118,13 @@ def demix(
     parameters: CnmfParameters,
     rate_hz: float,
 ) -> Demixed:
-    """Demix and denoise all traces, with the kinetics given or estimated."""
-    decay_s, rise_s = DEFAULT_KINETICS_S
-    sweeps = parameters.temporal.sweeps
-    if parameters.decay_s is None or parameters.rise_s is None:
-        denoiser = Denoiser.at(rate_hz, parameters, decay_s, rise_s)
+    """Demix and denoise all traces, with the decay time given or estimated."""
+    decay_s = parameters.decay_s
+    if decay_s is None:
+        denoiser = Denoiser.at(rate_hz, parameters, DEFAULT_DECAY_S)
         _, raw, _ = solve_traces(equations, start, denoiser, 1)
-        decay_s, rise_s = time_constants(raw, rate_hz, (decay_s, rise_s))
-    decay_s = parameters.decay_s or decay_s
-    rise_s = rise_s if parameters.rise_s is None else parameters.rise_s
-    denoiser = Denoiser.at(rate_hz, parameters, decay_s, rise_s)
+        decay_s = decay_time(raw, rate_hz, parameters.rise_s, DEFAULT_DECAY_S)
+    denoiser = Denoiser.at(rate_hz, parameters, decay_s)
+    sweeps = parameters.temporal.sweeps
     _, raw, background = solve_traces(equations, start, denoiser, sweeps)
     return Demixed(raw, denoiser.denoise(raw), background)

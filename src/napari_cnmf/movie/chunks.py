@@ -19,6 +19,8 @@ import numpy as np
 
 from napari_cnmf.errors import InputError
 
+_Window = tuple[slice, slice, slice]
+
 COMPRESSOR, LEVEL, SHUFFLE = "lz4", 5, "shuffle"
 
 
@@ -127,6 +129,17 @@ class ChunkedArray:
 
         The pixels are valid until the next part is asked for.
         """
+        for place, inside, tile in self.tiles(frames, rows, cols):
+            yield place, tile[inside]
+
+    def tiles(
+        self, frames: slice, rows: slice, cols: slice
+    ) -> Iterator[tuple[_Window, _Window, np.ndarray]]:
+        """Yield the chunks that a block needs.
+
+        Each comes as its place in the block, the part of the chunk that is wanted,
+        and the whole chunk, which is valid until the next is asked for.
+        """
         tile = np.empty(self.chunks, self.dtype)
         ranges = zip((frames, rows, cols), self.shape, self.chunks, strict=True)
         along_t, along_y, along_x = (list(_cuts(*cut)) for cut in ranges)
@@ -134,7 +147,7 @@ class ChunkedArray:
             for y, to_y, from_y in along_y:
                 for x, to_x, from_x in along_x:
                     _decode(self.path / "c" / str(t) / str(y) / str(x), tile)
-                    yield (to_t, to_y, to_x), tile[from_t, from_y, from_x]
+                    yield (to_t, to_y, to_x), (from_t, from_y, from_x), tile
 
 
 def _cuts(wanted: slice, length: int, size: int) -> Iterator[tuple[int, slice, slice]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cnmf.movie import kernels
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
@@ -38,17 +37,33 @@ def normalised_bins(
     ndarray
         (pixels, bins) float32, time contiguous.
     """
-    bins = read_bins(movie, bin_frames, rows, cols)
+    mean = summary.mean[rows, cols]
     gain = gains(summary)[rows, cols] * np.float32(np.sqrt(bin_frames))
-    return pixel_major(bins, summary.mean[rows, cols], gain)
+    source = movie.source
+    if isinstance(source, TiledStore) and source.header.bin_frames == bin_frames:
+        return source.unpack_binned(rows, cols, mean, gain)
+    return _pixel_major(read_bins(movie, bin_frames, rows, cols), mean, gain)
 
 
-def pixel_major(frames: np.ndarray, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:
+def normalised_frames(
+    movie: Movie, summary: SummaryImages, frames: slice
+) -> np.ndarray:
+    """Whole frames, mean removed, in units of each pixel's noise.
+
+    Returns
+    -------
+    ndarray
+        (pixels, n) float32, time contiguous.
+    """
+    if isinstance(movie.source, TiledStore):
+        return movie.source.unpack(frames, summary.mean, gains(summary))
+    return _pixel_major(movie.read(frames), summary.mean, gains(summary))
+
+
+def _pixel_major(frames: np.ndarray, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Frames (n, Y, X) as ``(frames - mean) * gain``, (pixels, n) float32."""
-    pixels = np.ascontiguousarray(frames.reshape(len(frames), -1), np.float32)
-    out = np.empty(pixels.shape[::-1], np.float32)
-    kernels.normalise(pixels, mean.ravel(), gain.ravel(), out)
-    return out
+    pixels = (frames.reshape(len(frames), -1) - mean.ravel()) * gain.ravel()
+    return np.ascontiguousarray(pixels.T, np.float32)
 
 
 def bin_traces(traces: np.ndarray, bin_frames: int) -> np.ndarray:

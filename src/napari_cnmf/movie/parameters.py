@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from napari_cnmf.parameters import Parameters, param
 
-#: Decay and rise time in seconds that work in practice, by indicator.
-INDICATORS = {
+#: Decay and rise time in seconds that work in practice; None is to be estimated.
+INDICATORS: dict[str, tuple[float | None, float]] = {
     "gcamp6f": (0.5, 0.08),
     "gcamp6m": (0.8, 0.12),
     "gcamp6s": (1.2, 0.18),
@@ -18,6 +18,7 @@ INDICATORS = {
     "gcamp8s": (0.5, 0.03),
     "jrgeco1a": (0.7, 0.1),
     "ogb1": (0.8, 0.05),
+    "estimate": (None, 0.08),
 }
 
 
@@ -45,9 +46,9 @@ class AcquisitionParameters(Parameters):
     )
     indicator: str = param(
         "gcamp6f",
-        "Sets decay and rise time where these are auto; 'estimate' measures them on "
-        "the brightest cells of the movie.",
-        choices=(*INDICATORS, "estimate"),
+        "Sets decay and rise time where these are auto; 'estimate' measures the decay "
+        "time on the clearest cells of the movie.",
+        choices=tuple(INDICATORS),
     )
     decay_time_s: float | None = param(
         None,

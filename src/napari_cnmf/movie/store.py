@@ -24,7 +24,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie.chunks import ChunkedArray
-from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins
+from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins, unpack
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.scale import Scale
 
@@ -202,6 +202,38 @@ class TiledStore:
         window = WHOLE, rows, cols
         return self._values(self.binned, window, self.header.bin_frames)
 
+    def unpack(
+        self, frames: slice, mean: np.ndarray, gain: np.ndarray
+    ) -> np.ndarray:
+        """Return ``(frames - mean) * gain`` of a block, pixel-major.
+
+        Parameters
+        ----------
+        frames : slice
+            Consecutive frames.
+        mean, gain : ndarray (Y, X)
+            float32.
+
+        Returns
+        -------
+        ndarray (Y * X, n)
+            float32, time contiguous.
+        """
+        window = frames, WHOLE, WHOLE
+        return self._unpacked(self.frames, window, 1, mean, gain)
+
+    def unpack_binned(
+        self, rows: slice, cols: slice, mean: np.ndarray, gain: np.ndarray
+    ) -> np.ndarray:
+        """Return ``(bins - mean) * gain`` of some pixels, pixel-major.
+
+        As `unpack`, for all time bins of the pixels that `rows`, `cols`, `mean` and
+        `gain` are of.
+        """
+        window = WHOLE, rows, cols
+        length = self.header.bin_frames
+        return self._unpacked(self.binned, window, length, mean, gain)
+
     def movie(self) -> Movie:
         """Return the registered movie."""
         header = self.header
@@ -249,18 +281,44 @@ class TiledStore:
             self.binned,
         )
 
+    def _unpacked(
+        self,
+        array: ChunkedArray,
+        window: tuple[slice, slice, slice],
+        length: int,
+        mean: np.ndarray,
+        gain: np.ndarray,
+    ) -> np.ndarray:
+        """Return a block of an array pixel-major, shifted and scaled."""
+        n, height, width = array.extent(*window)
+        out = np.empty((height, width, n), np.float32)
+        base, step = self._line(window, length)
+        scale, shift = step * gain, (base - mean) * gain
+        for place, inside, tile in array.tiles(*window):
+            starts = tuple(part.start for part in place)
+            shape = tuple(part.stop - part.start for part in place)
+            wanted = tuple(part.start for part in inside)
+            unpack(tile, wanted, scale, shift, out, starts, shape)
+        return out.reshape(height * width, n)
+
+    def _line(
+        self, window: tuple[slice, slice, slice], length: int
+    ) -> tuple[np.ndarray, np.float32]:
+        """Return base and step of the values of codes, or of their sums in bins."""
+        step = self.header.step / length
+        shift = np.float32(step * BIN_SHIFT * (length - 1))
+        return self.scale.base[window[1:]] - shift, np.float32(step)
+
     def _values(
         self, array: ChunkedArray, window: tuple[slice, slice, slice], length: int
     ) -> np.ndarray:
         """Return a block of an array of bins of some length as values."""
         values = np.empty(array.extent(*window), np.float32)
-        step = self.header.step / length
-        shift = np.float32(step * BIN_SHIFT * (length - 1))
-        base = self.scale.base[window[1:]] - shift
+        base, step = self._line(window, length)
         for place, part in array.parts(*window):
             # Three plain passes: numpy multiplies mixed types at half this speed.
             scaled = part.astype(np.float32)
-            scaled *= np.float32(step)
+            scaled *= step
             np.add(scaled, base[place[1:]], out=values[place])
         return values
 

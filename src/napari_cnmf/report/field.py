@@ -11,11 +11,19 @@ import numpy as np
 from contourpy import contour_generator
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from napari_cnmf.components import Components
-from napari_cnmf.report.style import REJECTED, SMALL_PT, bare, cell_colour
+from napari_cnmf.report.style import (
+    CELL_COLOURS,
+    LABEL_PT,
+    REJECTED,
+    SMALL_PT,
+    SOFT,
+    TEXT,
+    bare,
+    cell_colour,
+)
 
 #: A contour encloses this share of a footprint's energy (its squares).
 ENERGY = 0.9
@@ -45,7 +53,7 @@ def draw_field(
         Width of a pixel.
     """
     bare(axes)
-    low, high = np.percentile(image, (1, 99.7))
+    low, high = np.percentile(image, (1, 99.5))
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
     contours = [contour(components, k) for k in range(len(components))]
     accepted = components.accepted
@@ -59,10 +67,12 @@ def draw_field(
         axes.add_collection(
             LineCollection(contours[k], colors=colour, linewidths=width)
         )
-    for number, k in enumerate(shown, 1):
-        _number(axes, contours[k], number, image.shape)
+    axes.set_xlim(-0.5, image.shape[1] - 0.5)
+    axes.set_ylim(image.shape[0] - 0.5, -0.5)
+    _number(axes, [contours[k] for k in shown], image.shape)
+    _draw_key(axes)
     if pixel_um is not None:
-        _scale_bar(axes, image.shape, pixel_um)
+        _draw_scale_bar(axes, image.shape[1], pixel_um)
 
 
 def contour(components: Components, k: int) -> list[np.ndarray]:
@@ -91,34 +101,51 @@ def contour_level(values: np.ndarray) -> float:
 
 
 def _number(
-    axes: Axes, lines: list[np.ndarray], number: int, shape: tuple[int, ...]
+    axes: Axes, contours: list[list[np.ndarray]], shape: tuple[int, ...]
 ) -> None:
-    """Write a component's number beside its contour, inside the field."""
-    if not lines:
-        return
-    points = np.concatenate(lines)
-    right = points[:, 0].max() < 0.96 * shape[1]
-    x = points[:, 0].max() if right else points[:, 0].min()
-    y = max(points[:, 1].min(), 0.02 * shape[0])
-    axes.text(
-        x, y, str(number), color="white", fontsize=SMALL_PT, va="center",
-        ha="left" if right else "right", path_effects=OUTLINE,
-    )  # fmt: skip
+    """Number the contours, each at the corner that is farthest from other numbers."""
+    taken = [np.array([-np.inf, -np.inf])]
+    for number, lines in enumerate(contours, 1):
+        points = np.concatenate(lines)
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        corners = [(right, top), (left, top), (right, bottom), (left, bottom)]
+        inside = np.clip(corners, 0.02 * shape[1], 0.98 * shape[1])
+        room = [min(np.linalg.norm(c - other) for other in taken) for c in inside]
+        place = inside[int(np.argmax(np.minimum(room, 0.05 * shape[1])))]
+        taken.append(place)
+        axes.text(
+            *place, str(number), color="white", fontsize=SMALL_PT, va="center",
+            ha="left" if place[0] == right else "right", path_effects=OUTLINE,
+        )  # fmt: skip
 
 
-def _scale_bar(axes: Axes, shape: tuple[int, ...], pixel_um: float) -> None:
-    """Draw a bar of about a fifth of the width, with its length in um."""
-    height, width = shape
-    fitting = [bar for bar in SCALE_BARS_UM if bar <= 0.25 * width * pixel_um]
+def _draw_key(axes: Axes) -> None:
+    """Say below the image which lines are which."""
+    for x, colour, width, text in (
+        (0.0, CELL_COLOURS[0], 1.6, "accepted (any colour)"),
+        (0.32, REJECTED, 0.9, "rejected"),
+    ):
+        axes.plot(
+            [x, x + 0.03], [-0.03, -0.03], transform=axes.transAxes, clip_on=False,
+            color=colour, linewidth=width,
+        )  # fmt: skip
+        axes.text(
+            x + 0.04, -0.03, text, transform=axes.transAxes, va="center",
+            fontsize=LABEL_PT, color=SOFT,
+        )  # fmt: skip
+
+
+def _draw_scale_bar(axes: Axes, width_px: int, pixel_um: float) -> None:
+    """Draw a bar below the image, at most a quarter as long, and its length in um."""
+    fitting = [bar for bar in SCALE_BARS_UM if bar <= 0.25 * width_px * pixel_um]
     if not fitting:
         return
-    length = fitting[-1] / pixel_um
-    left, bottom = 0.97 * width - length, 0.965 * height
-    bar = Rectangle((left, bottom), length, 0.008 * height, color="white")
-    bar.set_path_effects(OUTLINE)
-    axes.add_patch(bar)
+    share = fitting[-1] / pixel_um / width_px
+    axes.plot(
+        [1 - share, 1], [-0.03, -0.03], transform=axes.transAxes, clip_on=False,
+        color=TEXT, linewidth=3, solid_capstyle="butt",
+    )  # fmt: skip
     axes.text(
-        left + length / 2, bottom - 0.01 * height, f"{fitting[-1]} \u00b5m",
-        color="white", fontsize=SMALL_PT, ha="center", va="bottom",
-        path_effects=OUTLINE,
+        0.985 - share, -0.03, f"{fitting[-1]} \u00b5m", transform=axes.transAxes,
+        ha="right", va="center", fontsize=LABEL_PT, color=TEXT,
     )  # fmt: skip

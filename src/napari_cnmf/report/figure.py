@@ -13,7 +13,10 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from napari_cnmf.formats.results import Result
+from napari_cnmf.components import Components
+from napari_cnmf.errors import MissingStageError
+from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.results import MovieInfo, Result
 from napari_cnmf.report.field import draw_field
 from napari_cnmf.report.panels import (
     draw_reasons,
@@ -37,14 +40,17 @@ def write_report(result: Result, path: Path) -> None:
         With components; scores, dF/F and shifts are drawn if they are there.
     path : Path
         File to write; an older one is replaced once the new one is whole.
+
+    Raises
+    ------
+    MissingStageError
+        If there are no components yet.
+    OutputError
+        If the file cannot be written.
     """
     figure = draw_report(result)
-    temporary = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format="png")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def draw_report(result: Result) -> Figure:
@@ -52,35 +58,38 @@ def draw_report(result: Result) -> Figure:
     figure = Figure(figsize=SIZE_IN, facecolor="white")
     FigureCanvasAgg(figure)
     upper = figure.add_gridspec(
-        1, 2, left=0.02, right=0.925, top=0.885, bottom=0.305,
+        1, 2, left=0.02, right=0.93, top=0.885, bottom=0.305,
         width_ratios=(1, 1.42), wspace=0.09,
     )  # fmt: skip
     lower = figure.add_gridspec(
         1, 4, left=0.045, right=0.985, top=0.225, bottom=0.055,
         width_ratios=(1.7, 1.25, 0.9, 0.9), wspace=0.32,
     )  # fmt: skip
-    components, rate = result.components, result.components.frame_rate_hz
+    components, summary = result.components, result.summary
+    if components is None or summary is None:
+        raise MissingStageError(
+            "The result has no components to draw yet; run the fit first."
+        )
     shown = clearest(components)
-    _draw_header(figure, result)
-    image = result.summary.correlation
+    _draw_header(figure, result.movie, components)
     pixel_um = result.movie.pixel_size_um
     draw_field(
         panel(figure, upper[0], "Correlation image"),
-        image, components, shown, pixel_um and pixel_um[1],
+        summary.correlation, components, shown, pixel_um and pixel_um[1],
     )  # fmt: skip
     traces = panel(figure, upper[1], _traces_title(len(shown)))
     draw_traces(traces, components, shown)
-    draw_shifts(panel(figure, lower[0], "Motion"), result.shifts, rate)
+    motion = panel(figure, lower[0], "Motion")
+    draw_shifts(motion, result.shifts, components.frame_rate_hz)
     draw_scores(panel(figure, lower[1], "Scores"), components)
     draw_reasons(panel(figure, lower[2], "Why rejected"), components)
-    draw_times(panel(figure, lower[3], "Time"), components.provenance)
+    draw_times(panel(figure, lower[3], "Time"), result.stages)
     return figure
 
 
-def _draw_header(figure: Figure, result: Result) -> None:
+def _draw_header(figure: Figure, movie: MovieInfo, components: Components) -> None:
     """Write what the movie is and what was found above everything."""
-    components = result.components
-    n_frames, height, width = result.movie.shape
+    n_frames, height, width = movie.shape
     rate = components.frame_rate_hz
     n_accepted = int(components.accepted.sum())
     facts = [
@@ -89,7 +98,7 @@ def _draw_header(figure: Figure, result: Result) -> None:
         f"{n_accepted:,} accepted, {len(components) - n_accepted:,} rejected",
     ]
     figure.text(
-        0.02, 0.965, movie_name(result), fontsize=17, color=TEXT, weight="bold",
+        0.02, 0.965, movie_name(movie), fontsize=17, color=TEXT, weight="bold",
         va="center",
     )  # fmt: skip
     figure.text(
@@ -102,13 +111,12 @@ def _draw_header(figure: Figure, result: Result) -> None:
     )  # fmt: skip
 
 
-def movie_name(result: Result) -> str:
+def movie_name(movie: MovieInfo) -> str:
     """Name of the movie's file; of its first file and their number if several."""
-    files = result.movie.files
-    if not files:
-        return "array"
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return files[0].name + more
+    if not movie.files:
+        return "Movie from memory"
+    more = f" and {len(movie.files) - 1} more" if len(movie.files) > 1 else ""
+    return movie.files[0].name + more
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 #: Told apart by the colour-blind, on a grey image as well as on white.
 CELL_COLOURS = ("#2f9fe0", "#0fa67c", "#9a78e6", "#e069ad", "#c99a1c")
 REJECTED = "#e8743b"
-TEXT, SOFT, LINE = "#222222", "#777777", "#c9c9c9"
+TEXT, SOFT, LINE, RAW = "#222222", "#777777", "#c9c9c9", "#a6a6a6"
 TITLE_PT, LABEL_PT, SMALL_PT = 11.0, 9.0, 8.0
 
 

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from napari_cnmf.components import Components
 from napari_cnmf.report.style import (
     LABEL_PT,
-    LINE,
+    RAW,
     SMALL_PT,
     SOFT,
     cell_colour,
@@ -21,7 +21,7 @@ MAX_TRACES = 15
 #: More points than this along the time axis cannot be told apart in print.
 MAX_POINTS = 2400
 #: Heights of the events and of the trace within a row of height 1.
-EVENTS_HIGH, TRACE_LOW, TRACE_HIGH = 0.16, 0.2, 1.05
+EVENTS_HIGH, TRACE_LOW, TRACE_HIGH = 0.2, 0.25, 1.05
 
 
 def clearest(components: Components) -> np.ndarray:
@@ -60,8 +60,8 @@ def _draw_row(axes: Axes, components: Components, k: int, base: float) -> None:
     high = max(float(raw.max()), float(denoised.max()), low + 1e-12)
     scale = (TRACE_HIGH - TRACE_LOW) / (high - low)
     for trace, style in (
-        (raw, {"color": LINE, "linewidth": 0.7}),
-        (denoised, {"color": colour, "linewidth": 1.1}),
+        (raw, {"color": RAW, "linewidth": 0.6}),
+        (denoised, {"color": colour, "linewidth": 1.0}),
     ):
         frames, values = thinned(trace)
         height = np.maximum(TRACE_LOW + scale * (values - low), TRACE_LOW - 0.1)

@@ -1,0 +1,149 @@
+"""The movie of a run as its recipe wants it, and all that can be checked before work.
+
+What would fail late (after minutes of registration) is refused here, in a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_cnmf.errors import InputError, ParameterError
+from napari_cnmf.formats import open_movie
+from napari_cnmf.movie import Movie, repair
+from napari_cnmf.movie.parameters import InputParameters
+from napari_cnmf.movie.store import choose_bin
+from napari_cnmf.recipe import Recipe
+
+Paths = str | Path | Sequence[str | Path]
+
+#: Noise, baselines and correlations mean nothing over fewer frames or time bins.
+MIN_FRAMES, MIN_BINS = 30, 10
+#: Filters and patches need some room.
+MIN_SIDE_PX = 16
+#: Of the 16-bit codes and 32-bit bins once compressed, at the least.
+COMPRESSED_SHARE = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class RunInput:
+    """What a run works on.
+
+    Attributes
+    ----------
+    movie : Movie
+        The part that the recipe chooses, as it is.
+    repaired : Movie
+        The same without missing values.
+    valid : ndarray or None
+        (Y, X) bool, pixels that hold data; None if all do.
+    """
+
+    movie: Movie
+    repaired: Movie
+    valid: np.ndarray | None
+
+
+def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
+    """Open a movie, choose the part that the recipe wants and check it.
+
+    Parameters
+    ----------
+    movie : Movie or paths
+        As for `open_movie`.
+    recipe : Recipe
+
+    Raises
+    ------
+    InputError, ParameterError
+        If the movie cannot be read or cannot be worked on with these parameters.
+    """
+    chosen = crop(opened(movie, recipe), recipe.input)
+    require_usable(chosen, recipe)
+    repaired, missing = repair(chosen, recipe.input.max_missing)
+    return RunInput(chosen, repaired, missing.valid if missing.n_masked_px else None)
+
+
+def opened(movie: Movie | Paths, recipe: Recipe) -> Movie:
+    """Open a movie with the recipe's choices; its frame rate and pixel size win."""
+    wanted = recipe.acquisition
+    size = wanted.pixel_size_um
+    about = {
+        "frame_rate_hz": wanted.frame_rate_hz,
+        "pixel_size_um": None if size is None else (size, size),
+    }
+    if isinstance(movie, Movie):
+        known = {name: value for name, value in about.items() if value is not None}
+        return movie.with_(**known)
+    paths = [movie] if isinstance(movie, str | Path) else movie
+    return open_movie(
+        # Absolute, so that a later stage finds them from any folder.
+        [Path(path).absolute() for path in paths],
+        dataset=recipe.input.dataset,
+        channel=recipe.input.channel,
+        plane=recipe.input.plane,
+        **about,
+    )
+
+
+def crop(movie: Movie, wanted: InputParameters) -> Movie:
+    """Return the frames and pixels that the parameters choose."""
+    n_frames, height, width = movie.shape
+    last = n_frames if wanted.last_frame is None else wanted.last_frame
+    if last > n_frames or wanted.first_frame >= last:
+        raise ParameterError(
+            f"input.first_frame={wanted.first_frame} and input.last_frame={last} choose "
+            f"no frames of a movie of {n_frames}; the first must lie before the last, "
+            "and the last within the movie."
+        )
+    for sides, length in ((("top", "bottom"), height), (("left", "right"), width)):
+        first, second = (getattr(wanted, side) for side in sides)
+        if first + second >= length:
+            raise ParameterError(
+                f"input.{sides[0]}={first} and input.{sides[1]}={second} leave nothing "
+                f"of {length} px; take less away."
+            )
+    return movie.subset(
+        slice(wanted.first_frame, last, wanted.frame_step),
+        slice(wanted.top, height - wanted.bottom),
+        slice(wanted.left, width - wanted.right),
+    )
+
+
+def require_usable(movie: Movie, recipe: Recipe) -> None:
+    """Refuse a movie that the stages cannot work on."""
+    if movie.frame_rate_hz is None:
+        raise ParameterError(
+            "The frame rate is neither in the movie's file nor in the recipe; give it, "
+            "for example with --set acquisition.frame_rate_hz=30."
+        )
+    bin_frames = choose_bin(movie.n_frames, movie.frame_rate_hz, recipe.store.bin_s)
+    needed = max(MIN_FRAMES, MIN_BINS * bin_frames)
+    if movie.n_frames < needed:
+        raise InputError(
+            f"The movie has {movie.n_frames} frames, but at {movie.frame_rate_hz:g} Hz "
+            f"the method needs at least {needed}; use a longer recording."
+        )
+    if min(movie.field_shape) < MIN_SIDE_PX:
+        height, width = movie.field_shape
+        raise InputError(
+            f"The movie has frames of {height} x {width} px, but at least {MIN_SIDE_PX} "
+            "px are needed on each side; crop less of it."
+        )
+    diameter = recipe.init.diameter_px
+    if diameter > min(movie.field_shape) / 2:
+        raise ParameterError(
+            f"init.neuron_half_size_px={recipe.init.neuron_half_size_px:g} makes cells "
+            f"of {diameter:.0f} px, more than half of a field of "
+            f"{min(movie.field_shape)} px; give the size that cells have in this movie."
+        )
+
+
+def needed_bytes(movie: Movie, recipe: Recipe) -> int:
+    """Space that the registered movie takes on disk, about and at the least."""
+    bins = choose_bin(movie.n_frames, movie.frame_rate_hz, recipe.store.bin_s)
+    per_value = 2 + (4 / bins if bins > 1 else 0)
+    return int(COMPRESSED_SHARE * per_value * float(np.prod(movie.shape)))

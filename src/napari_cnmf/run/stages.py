@@ -1,0 +1,225 @@
+"""The stages in order: what decides each of them, what it works on and gives.
+
+A stage takes the result so far and returns a new one. Running a stage again drops
+what later stages had made of its old outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from napari_cnmf.cnmf.fit import fit
+from napari_cnmf.cnmf.refit import refit
+from napari_cnmf.components import Components
+from napari_cnmf.compute import Backend, Progress
+from napari_cnmf.dff import dff
+from napari_cnmf.errors import InputError, MissingStageError
+from napari_cnmf.formats.results import Result
+from napari_cnmf.motion.stage import correct
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.store import TiledStore
+from napari_cnmf.quality.stage import evaluate
+from napari_cnmf.recipe import Recipe, cnmf
+from napari_cnmf.run.folder import RunFolder
+from napari_cnmf.run.opening import RunInput
+from napari_cnmf.summary.stage import summarise
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all stages of one run share.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    recipe : Recipe
+    backend : Backend
+    progress : callable
+    cancel : threading.Event or None
+    source : RunInput or None
+        The movie as recorded; only the stage `correct` needs it.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    backend: Backend
+    progress: Progress
+    cancel: Event | None
+    source: RunInput | None = None
+
+    @property
+    def compute(self) -> dict[str, Any]:
+        """Where a stage works, whom it tells and who stops it."""
+        return {
+            "backend": self.backend,
+            "progress": self.progress,
+            "cancel": self.cancel,
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a run.
+
+    Attributes
+    ----------
+    name : str
+    work : callable
+        ``work(session, result) -> result``.
+    settings : tuple of str
+        Parameters that may be changed when it runs again: groups or full names.
+    reads : tuple of str
+        Groups of parameters that decide its outcome.
+    outdates : tuple of str
+        Later stages whose outcome is worth nothing once this one has run again.
+    """
+
+    name: str
+    work: Callable[[Session, Result], Result]
+    settings: tuple[str, ...]
+    reads: tuple[str, ...]
+    outdates: tuple[str, ...] = ()
+
+    def accepts(self, parameter: str) -> bool:
+        """Whether a parameter, by its full name, may be changed for this stage."""
+        return parameter in self.settings or parameter.split(".")[0] in self.settings
+
+
+def _correct(session: Session, result: Result) -> Result:
+    """Register the movie and summarise it, in one pass."""
+    source, recipe = session.source, session.recipe
+    if source is None:
+        raise MissingStageError("The registration needs the movie; open it first.")
+    done = correct(
+        source.repaired,
+        recipe.motion,
+        path=session.folder.movie,
+        store=recipe.store,
+        summary=recipe.summary,
+        valid=source.valid,
+        **session.compute,
+    )
+    return replace(result, shifts=done.shifts, summary=done.summary, components=None)
+
+
+def _summarise(session: Session, result: Result) -> Result:
+    """Summarise the registered movie again."""
+    movie = registered_movie(session.folder, result)
+    images = summarise(movie, session.recipe.summary, **session.compute)
+    if result.summary is not None:
+        images = replace(images, valid=result.summary.valid)
+    return replace(result, summary=images)
+
+
+def _fit(session: Session, result: Result) -> Result:
+    """Find the components."""
+    movie, summary = registered_movie(session.folder, result), _summary(result)
+    found = fit(movie, summary, cnmf(session.recipe), **session.compute)
+    return replace(result, components=found)
+
+
+def _refit(session: Session, result: Result) -> Result:
+    """Update footprints and traces over the whole field."""
+    movie, summary = registered_movie(session.folder, result), _summary(result)
+    found = refit(
+        movie, summary, _components(result), cnmf(session.recipe), **session.compute
+    )
+    return replace(result, components=found)
+
+
+def _evaluate(session: Session, result: Result) -> Result:
+    """Score the components and decide which are cells."""
+    scored = evaluate(
+        registered_movie(session.folder, result),
+        _summary(result),
+        _components(result),
+        session.recipe.quality,
+        diameter_px=session.recipe.init.diameter_px,
+        **session.compute,
+    )
+    return replace(result, components=scored)
+
+
+def _dff(session: Session, result: Result) -> Result:
+    """Relate the traces to their baseline."""
+    found = dff(_components(result), session.recipe.dff, **session.compute)
+    return replace(result, components=found)
+
+
+_FACTORISATION = ("patches", "init", "spatial", "background", "merge", "temporal")
+_KINETICS = (
+    "acquisition.indicator",
+    "acquisition.decay_time_s",
+    "acquisition.rise_time_s",
+)
+
+STAGES = (
+    Stage(
+        "correct",
+        _correct,
+        settings=("acquisition", "input", "store", "motion", "summary"),
+        reads=("acquisition", "input", "store", "motion", "summary"),
+        outdates=("summarise", "fit", "refit", "evaluate", "dff"),
+    ),
+    Stage("summarise", _summarise, settings=("summary",), reads=("summary",)),
+    Stage(
+        "fit",
+        _fit,
+        settings=(*_KINETICS, *_FACTORISATION),
+        reads=("acquisition", *_FACTORISATION),
+        outdates=("refit", "evaluate", "dff"),
+    ),
+    Stage(
+        "refit",
+        _refit,
+        settings=(*_KINETICS, *_FACTORISATION),
+        reads=("acquisition", *_FACTORISATION),
+        outdates=("evaluate", "dff"),
+    ),
+    Stage("evaluate", _evaluate, settings=("quality",), reads=("quality", "init")),
+    Stage("dff", _dff, settings=("dff",), reads=("dff",)),
+)
+
+
+def stage_named(name: str) -> Stage:
+    """Return a stage by its name."""
+    return next(stage for stage in STAGES if stage.name == name)
+
+
+def registered_movie(folder: RunFolder, result: Result) -> Movie:
+    """Open the registered movie of a result.
+
+    Raises
+    ------
+    MissingFileError
+        If there is none.
+    InputError
+        If it is not the one that the result was made from.
+    """
+    movie = TiledStore.open(folder.movie).movie().with_(files=result.movie.files)
+    if movie.shape != result.movie.shape:
+        raise InputError(
+            f"{folder.movie} has the shape {movie.shape}, but the result is of a movie "
+            f"of {result.movie.shape}; run 'correct' again."
+        )
+    return movie
+
+
+def _summary(result: Result) -> SummaryImages:
+    """Return the summary images, which `correct` gives."""
+    if result.summary is None:
+        raise MissingStageError(
+            "The result holds no summary images yet; run 'correct' first."
+        )
+    return result.summary
+
+
+def _components(result: Result) -> Components:
+    """Return the components, which `fit` gives."""
+    if result.components is None:
+        raise MissingStageError("The result holds no components yet; run 'fit' first.")
+    return result.components

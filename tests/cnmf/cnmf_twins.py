@@ -1,0 +1,227 @@
+"""Slow twins of the kernels of the factorisation, and small models to try them on.
+
+Plain numpy and scipy on dense arrays in float64; images and movies are (Y, X, T) or
+(pixels, T), as in the kernels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.ndimage as ndi
+import scipy.sparse as sp
+from scipy.optimize import nnls
+from scipy.signal import lfilter
+
+from napari_cnmf.cnmf.background import hat_grid
+from napari_cnmf.cnmf.model import Model
+
+# ---------------------------------------------------------------- small models
+
+
+def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float):
+    """Soft-edged disc, (Y, X) float32, peak about 1."""
+    y, x = np.indices(shape)
+    distance = np.hypot(y - centre[0], x - centre[1])
+    return np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32)
+
+
+def columns(images: np.ndarray | list[np.ndarray]) -> sp.csc_array:
+    """Images (K, Y, X) as the columns of a matrix (pixels, K) with int32 indices."""
+    images = np.asarray(images, np.float32)
+    return sp.csc_array(images.reshape(len(images), int(np.prod(images.shape[1:]))).T)
+
+
+def transients(n_cells: int, n_frames: int, seed: int = 0) -> np.ndarray:
+    """Traces (K, T) float32 of sparse, decaying events with a height of about 1."""
+    rng = np.random.default_rng(seed)
+    spikes = (rng.random((n_cells, n_frames)) < 0.03).astype(np.float64)
+    spikes[:, 5] += 1
+    return lfilter([1], [1, -np.exp(-1 / 6)], spikes, axis=1).astype(np.float32)
+
+
+def make_model(
+    field_shape: tuple[int, int] = (23, 31),
+    n_cells: int = 4,
+    n_frames: int = 150,
+    pitch_px: float = 12.0,
+    seed: int = 0,
+) -> Model:
+    """Overlapping discs of known traces on a smooth background."""
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(0, field_shape, (n_cells, 2))
+    images = np.zeros((n_cells, *field_shape), np.float32)
+    for image, centre in zip(images, centres, strict=True):
+        image[:] = disc(field_shape, centre, 3.0)
+    grid = hat_grid(field_shape, pitch_px)
+    background = ndi.gaussian_filter1d(rng.normal(size=(grid.n_nodes, n_frames)), 3, 1)
+    return Model(
+        field_shape=field_shape,
+        grid=grid,
+        footprints=columns(5 * images),
+        traces=transients(n_cells, n_frames, seed),
+        weights=rng.uniform(0.5, 1.5, field_shape).astype(np.float32).ravel(),
+        background=(3 * background).astype(np.float32),
+    )
+
+
+def render(model: Model, noise: float = 0.0, seed: int = 1) -> np.ndarray:
+    """Movie (pixels, T) float32 of a model, without mean, plus noise."""
+    movie = model.footprints @ model.traces
+    movie = movie + model.grid.maps(model.weights) @ model.background
+    movie = movie - movie.mean(axis=1, keepdims=True)
+    movie = movie + noise * np.random.default_rng(seed).standard_normal(movie.shape)
+    return np.ascontiguousarray(movie, np.float32)
+
+
+# ---------------------------------------------------------------- kernels.py
+
+
+def maps(model: Model) -> np.ndarray:
+    """Background maps W H, dense (pixels, nodes), straight from the four corners."""
+    dense = np.zeros((len(model.weights), model.grid.n_nodes))
+    for pixel, weight in enumerate(model.weights):
+        for node, share in zip(
+            model.grid.nodes[pixel], model.grid.shares[pixel], strict=True
+        ):
+            dense[pixel, node] += weight * share
+    return dense
+
+
+def relax(
+    gram: np.ndarray, target: np.ndarray, rows: np.ndarray, solution: np.ndarray
+) -> np.ndarray:
+    """Gauss-Seidel over rows, one after the other."""
+    solution = solution.astype(np.float64)
+    for row in rows:
+        if gram[row, row] > 0:
+            rest = target[row] - gram[row] @ solution
+            solution[row] += rest / gram[row, row]
+    return solution
+
+
+def regress_pixels(movie: np.ndarray, model: Model, by_pixel: sp.csr_array):
+    """Values of the candidates and weights, by scipy's non-negative least squares."""
+    traces = model.traces - model.traces.mean(axis=1, keepdims=True)
+    background = model.background - model.background.mean(axis=1, keepdims=True)
+    values, weights = [], []
+    for pixel, y in enumerate(movie):
+        cells = by_pixel.indices[by_pixel.indptr[pixel] : by_pixel.indptr[pixel + 1]]
+        local = model.grid.shares[pixel] @ background[model.grid.nodes[pixel]]
+        found, _ = nnls(np.stack([*traces[cells], local], axis=1), y)
+        values += found[:-1].tolist()
+        weights.append(found[-1])
+    return np.array(values), np.array(weights)
+
+
+def dilate(image: np.ndarray, radius: int) -> np.ndarray:
+    """Grow a mask by a disc a little larger than the radius."""
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return ndi.binary_dilation(image, y**2 + x**2 <= radius**2 + radius // 2)
+
+
+def smooth(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    """Separable filter; nothing outside of the image."""
+    rows = ndi.correlate1d(image.astype(np.float64), taps, 0, mode="constant")
+    return ndi.correlate1d(rows, taps, 1, mode="constant")
+
+
+def outline(image: np.ndarray, floor: float, taps: np.ndarray, share: float):
+    """Largest piece of the smoothed footprint above its level, within its support."""
+    support = image > 0
+    box = ndi.find_objects(support.astype(int))[0]
+    smoothed = smooth(image[box], taps)
+    level = max(share * smoothed[support[box]].max(), floor)
+    labels, n_pieces = ndi.label(smoothed > level)
+    cut = np.zeros(image.shape)
+    if n_pieces:
+        sums = ndi.sum_labels(smoothed, labels, range(1, n_pieces + 1))
+        kept = (labels == 1 + np.argmax(sums)) & support[box]
+        cut[box] = np.where(kept, smoothed, 0)
+    return cut
+
+
+# ---------------------------------------------------------------- the search
+
+
+def local_mean(movie: np.ndarray, half: int) -> np.ndarray:
+    """Mean of the pixels that exist in a box around each, (Y, X, T)."""
+    box = np.ones((2 * half + 1, 2 * half + 1, 1))
+    count = ndi.correlate(np.ones((*movie.shape[:2], 1)), box, mode="constant")
+    return ndi.correlate(movie.astype(np.float64), box, mode="constant") / count
+
+
+def blur_coarse(movie: np.ndarray, taps: np.ndarray, step: int) -> np.ndarray:
+    """Separable filter over rows and columns, then every `step`-th pixel."""
+    blurred = movie.astype(np.float64)
+    for axis in (0, 1):
+        blurred = ndi.correlate1d(blurred, taps, axis, mode="constant")
+    return blurred[::step, ::step]
+
+
+def noise_of(trace: np.ndarray) -> float:
+    """Noise from second differences, whose variance is six times that of the noise."""
+    bends = np.diff(trace.astype(np.float64), 2)
+    return float(np.sqrt((bends**2).mean() / 6)) if bends.size else 0.0
+
+
+def event_energy(trace: np.ndarray, noise: float, threshold: float) -> float:
+    """Sum of squares above the threshold, in units of the noise variance."""
+    above = np.maximum(trace.astype(np.float64) / noise - threshold, 0)
+    return float((above**2).sum())
+
+
+def keep_piece(image: np.ndarray, level: float, y: int, x: int) -> np.ndarray:
+    """The piece above `level` that holds (y, x)."""
+    labels, _ = ndi.label(image > level)
+    return np.where((labels == labels[y, x]) & (labels > 0), image, 0)
+
+
+def rank_one(box: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image and trace of the strongest piece around the seed, in four rounds."""
+    trace = seed.astype(np.float64)
+    image = np.zeros(box.shape[:2])
+    for _ in range(4):
+        trace = np.maximum(trace, 0)
+        if not trace.any():
+            return np.zeros_like(image), trace
+        image = np.maximum(box @ trace / (trace @ trace), 0)
+        if not image.any():
+            return image, np.zeros_like(trace)
+        peak = np.unravel_index(image.argmax(), image.shape)
+        image = keep_piece(image, 0.2 * image.max(), *peak)
+        trace = np.tensordot(image, box, 2) / (image**2).sum()
+    return image, trace
+
+
+def search(
+    movie: np.ndarray,
+    taps: np.ndarray,
+    step: int,
+    half: int,
+    threshold: float,
+    stop: float,
+    n_max: int,
+):
+    """Greedy search that blurs the whole residual anew after every cell."""
+    movie = movie.astype(np.float64)
+    start = blur_coarse(movie, taps, step)
+    # The middle as the kernel takes it: the upper one of an even number of frames.
+    centre = np.sort(start, axis=2)[:, :, start.shape[2] // 2, None]
+    noise = np.apply_along_axis(noise_of, 2, start)
+    found = []
+    while len(found) < n_max:
+        blurred = blur_coarse(movie, taps, step) - centre
+        scaled = blurred / noise[..., None]
+        energy = (np.maximum(scaled - threshold, 0) ** 2).sum(axis=2)
+        best = np.unravel_index(energy.argmax(), energy.shape)
+        if energy[best] < stop:
+            break
+        y, x = np.multiply(best, step)
+        rows = slice(max(y - half, 0), min(y + half + 1, movie.shape[0]))
+        cols = slice(max(x - half, 0), min(x + half + 1, movie.shape[1]))
+        image, trace = rank_one(movie[rows, cols], blurred[best])
+        movie[rows, cols] -= image[..., None] * trace
+        whole = np.zeros(movie.shape[:2])
+        whole[rows, cols] = image
+        found.append((whole, trace, energy[best]))
+    return found

@@ -1,0 +1,212 @@
+"""Every kernel of the model against plain numpy and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from cnmf import cnmf_twins as twins
+
+from napari_cnmf.cnmf import kernels
+from napari_cnmf.cnmf.background import hat_grid
+from napari_cnmf.cnmf.spatial import candidates, gaussian_taps
+
+FIELDS = [(23, 31), (1, 40), (17, 1), (1, 1)]
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-3}
+
+
+@pytest.fixture(params=FIELDS, ids=str)
+def model(request):
+    return twins.make_model(request.param, n_frames=70)
+
+
+def scene(model):
+    """A noisy movie of a model."""
+    return twins.render(model, noise=1.0)
+
+
+def arrays(matrix):
+    return matrix.indptr, matrix.indices, matrix.data
+
+
+def test_project_is_the_product_with_the_footprints(model):
+    movie, a = scene(model), model.footprints
+    out = np.full((len(model), movie.shape[1]), 7, np.float32)
+    kernels.project(movie, *arrays(a), out)
+    np.testing.assert_allclose(out, a.toarray().T @ movie, **TOLERANCE)
+
+
+def test_an_empty_footprint_projects_to_zero():
+    model = twins.make_model()
+    a = model.footprints.copy()
+    a.data[a.indptr[1] : a.indptr[2]] = 0
+    a.eliminate_zeros()
+    out = np.ones((len(model), 150), np.float32)
+    kernels.project(scene(model), *arrays(a), out)
+    assert not out[1].any()
+    assert out[[0, 2, 3]].any(axis=1).all()
+
+
+def test_project_grid_is_the_product_with_the_maps(model):
+    movie = scene(model)
+    model.weights[::3] = 0
+    out = np.full((model.grid.n_nodes, movie.shape[1]), 7, np.float32)
+    kernels.project_grid(
+        movie, model.grid.nodes, model.grid.shares, model.weights, out
+    )
+    np.testing.assert_allclose(out, twins.maps(model).T @ movie, **TOLERANCE)
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [3, 1], [2]], ids=str)
+def test_relax_is_a_gauss_seidel_sweep(rows):
+    rng = np.random.default_rng(3)
+    factor = rng.normal(size=(9, 5)) * (rng.random((9, 5)) < 0.5)
+    gram = (factor.T @ factor + np.eye(5)).astype(np.float32)
+    target, solution = rng.normal(size=(2, 5, 40)).astype(np.float32)
+    rows = np.array(rows)
+    expected = twins.relax(gram, target, rows, solution)
+    sparse = sp.csr_array(gram)
+    kernels.relax(*arrays(sparse), target, rows, solution)
+    np.testing.assert_allclose(solution, expected, **TOLERANCE)
+
+
+def test_relax_leaves_a_row_without_weight_alone():
+    gram = sp.csr_array(np.diag([2.0, 0.0, 4.0]).astype(np.float32))
+    target = np.full((3, 6), 8, np.float32)
+    solution = np.ones((3, 6), np.float32)
+    kernels.relax(*arrays(gram), target, np.arange(3), solution)
+    np.testing.assert_array_equal(solution[:, 0], [4, 1, 2])
+
+
+def regressed(movie, model, by_pixel, values=0.0):
+    """Values and weights from the kernel."""
+    traces = model.traces - model.traces.mean(axis=1, keepdims=True)
+    background = model.background - model.background.mean(axis=1, keepdims=True)
+    values = np.full(by_pixel.nnz, values, np.float32)
+    weights = model.weights.copy()
+    kernels.regress_pixels(
+        movie,
+        by_pixel.indptr,
+        by_pixel.indices,
+        traces,
+        traces @ traces.T,
+        background,
+        model.grid.nodes,
+        model.grid.shares,
+        values,
+        weights,
+    )
+    return values, weights
+
+
+def off_by(found, expected, energy):
+    """Largest error of coefficients, in units of their own noise."""
+    return np.abs((found - expected) * np.sqrt(energy)).max(initial=0)
+
+
+def energies(traces):
+    centred = traces - traces.mean(axis=1, keepdims=True)
+    return np.einsum("kt,kt->k", centred, centred)
+
+
+@pytest.mark.parametrize("start", [0.0, 3.0])
+def test_regress_pixels_is_non_negative_least_squares(model, start):
+    movie, by_pixel = scene(model), candidates(model, 3)
+    values, weights = regressed(movie, model, by_pixel, start)
+    best, best_weights = twins.regress_pixels(movie, model, by_pixel)
+    energy = energies(model.traces)[by_pixel.indices]
+    assert (values >= 0).all()
+    assert (weights >= 0).all()
+    assert off_by(values, best, energy) < 0.1
+    local = np.einsum("pi,pit->pt", model.grid.shares, model.background[model.grid.nodes])
+    assert off_by(weights, best_weights, energies(local)) < 0.1
+
+
+def test_regress_pixels_gives_back_what_made_the_movie():
+    model = twins.make_model()
+    by_pixel = candidates(model, 2)
+    values, weights = regressed(twins.render(model), model, by_pixel)
+    by_pixel.data[:] = values
+    a = model.footprints.toarray()
+    np.testing.assert_allclose(by_pixel.toarray(), a, atol=0.05)
+    np.testing.assert_allclose(weights, model.weights, atol=0.05)
+
+
+def test_regress_pixels_without_cells_fits_the_background_alone():
+    model = twins.make_model(n_cells=0)
+    by_pixel = sp.csr_array((23 * 31, 0), dtype=np.float32)
+    values, weights = regressed(twins.render(model), model, by_pixel)
+    assert len(values) == 0
+    np.testing.assert_allclose(weights, model.weights, rtol=1e-3)
+
+
+def test_regress_pixels_without_a_background_has_no_weights():
+    model = twins.make_model()
+    movie = twins.render(model)
+    model.background[:] = 0
+    _, weights = regressed(movie, model, candidates(model, 2))
+    assert not weights.any()
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3, 5])
+@pytest.mark.parametrize("field_shape", FIELDS, ids=str)
+def test_dilate_grows_by_a_disc(field_shape, radius):
+    rng = np.random.default_rng(radius)
+    masks = [rng.random(field_shape) < 0.02, np.zeros(field_shape)]
+    masks += [np.arange(np.prod(field_shape)).reshape(field_shape) == 0]
+    a = twins.columns(masks)
+    indptr, indices = kernels.dilate(a.indptr, a.indices, *field_shape, radius)
+    assert indptr.dtype == indices.dtype == np.int32
+    for k, mask in enumerate(masks):
+        grown = indices[indptr[k] : indptr[k + 1]]
+        expected = np.flatnonzero(twins.dilate(mask, radius))
+        np.testing.assert_array_equal(grown, expected)
+
+
+def outlined(images, floor, sigma_px=0.8, share=0.2):
+    """Footprints as images after the kernel."""
+    a, taps = twins.columns(images), gaussian_taps(sigma_px)
+    floor = np.full(len(images), floor, np.float32)
+    kernels.outline(*arrays(a), floor, images[0].shape[1], taps, share)
+    return a.toarray().T.reshape(len(images), *images[0].shape)
+
+
+@pytest.mark.parametrize("field_shape", FIELDS, ids=str)
+@pytest.mark.parametrize("floor", [0.0, 0.4])
+@pytest.mark.parametrize("sigma_px", [0.5, 1.5])
+def test_outline_is_the_largest_piece_of_the_smoothed_footprint(
+    field_shape, floor, sigma_px
+):
+    rng = np.random.default_rng(4)
+    images = [np.maximum(rng.normal(0, 1, field_shape), 0) for _ in range(3)]
+    images[0].flat[0] = 1
+    images[1].flat[-1] = 2
+    images[2].flat[0] = 5
+    found = outlined(images, floor, sigma_px)
+    taps = gaussian_taps(sigma_px)
+    for image, cut in zip(images, found, strict=True):
+        expected = twins.outline(image, np.float32(floor), taps, 0.2)
+        np.testing.assert_allclose(cut, expected, **TOLERANCE)
+
+
+def test_outline_drops_the_smaller_of_two_pieces():
+    large, small = (twins.disc((30, 40), c, r) for c, r in [((9, 9), 4), ((20, 30), 2)])
+    cut = outlined([large + small], 0.0)[0]
+    assert cut[9, 9] > 0
+    assert not cut[15:].any()
+
+
+def test_outline_of_what_lies_below_its_noise_is_empty():
+    assert not outlined([twins.disc((9, 9), (4, 4), 3)], 2.0).any()
+
+
+def test_outline_passes_over_empty_footprints():
+    images = [np.zeros((9, 9)), twins.disc((9, 9), (4, 4), 3)]
+    cut = outlined(images, 0.0)
+    assert not cut[0].any()
+    assert cut[1].any()
+
+
+def test_the_grid_of_one_pixel_has_four_nodes():
+    grid = hat_grid((1, 1), 10.0)
+    np.testing.assert_array_equal(grid.shares, [[1, 0, 0, 0]])

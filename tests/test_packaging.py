@@ -1,0 +1,48 @@
+"""What the world outside sees of the package: plugin, version, imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cnmf.samples import simulated_movie
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_napari_accepts_the_manifest_and_finds_its_commands():
+    validate = [sys.executable, "-m", "npe2", "validate", "--imports", "napari-cnmf"]
+    done = subprocess.run(validate, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_sample_movie_is_an_image_layer():
+    ((movie, about, kind),) = simulated_movie()
+    assert kind == "image"
+    assert (movie.ndim, movie.dtype) == (3, np.uint16)
+    assert about["metadata"]["frame_rate_hz"] == 30
+
+
+def test_the_citation_names_this_version():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {version('napari-cnmf')}\n" in citation
+
+
+def test_the_changelog_has_an_entry_for_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {version('napari-cnmf')} " in changelog
+
+
+@pytest.mark.parametrize("module", ["napari_cnmf", "napari_cnmf.samples"])
+def test_importing_loads_nothing_heavy(module):
+    heavy = {"numba", "napari", "qtpy", "dask", "distributed", "matplotlib", "zarr"}
+    code = f"import {module}, sys; print(*{heavy} & set(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == []

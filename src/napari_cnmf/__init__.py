@@ -1,0 +1,68 @@
+"""Cells, traces and dF/F from calcium imaging movies.
+
+The public names are imported when they are first used: `import napari_cnmf` is quick
+and needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+_PLACES = {
+    "correct": "motion.stage",
+    "summarise": "summary.stage",
+    "fit": "cnmf.fit",
+    "refit": "cnmf.refit",
+    "evaluate": "quality.stage",
+    "dff": "dff",
+    "run": "run",
+    "rerun": "run",
+    "open_movie": "formats",
+    "load": "formats.results",
+    "save": "formats.results",
+    "export_npz": "formats.tables",
+    "export_csv": "formats.tables",
+    "write_report": "report",
+    "simulate": "simulate",
+    "SimulationParameters": "simulate",
+    "local_backend": "compute",
+    "Movie": "movie",
+    "Shifts": "movie.shifts",
+    "SummaryImages": "movie.images",
+    "Components": "components",
+    "Quality": "components",
+    "Result": "formats.results",
+    "Recipe": "recipe",
+    "CnmfError": "errors",
+}
+
+__all__ = ["__version__", *_PLACES]  # noqa: PLE0604 - a list of names, all of them texts
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-cnmf")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'napari_cnmf' has no attribute '{name}'")
+    return getattr(import_module(f"napari_cnmf.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """A package whose public functions are not hidden by modules of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, but not the module `dff` in place of the function."""
+        if not (name in _PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -35,7 +35,8 @@ def transients(n_cells: int, n_frames: int, seed: int = 0) -> np.ndarray:
     """Traces (K, T) float32 of sparse, decaying events with a height of about 1."""
     rng = np.random.default_rng(seed)
     spikes = (rng.random((n_cells, n_frames)) < 0.03).astype(np.float64)
-    spikes[:, 5] += 1
+    # None is silent.
+    spikes[np.arange(n_cells), rng.integers(5, n_frames // 2, n_cells)] += 1
     return lfilter([1], [1, -np.exp(-1 / 6)], spikes, axis=1).astype(np.float32)
 
 
@@ -53,14 +54,14 @@ def make_model(
     for image, centre in zip(images, centres, strict=True):
         image[:] = disc(field_shape, centre, 3.0)
     grid = hat_grid(field_shape, pitch_px)
-    background = ndi.gaussian_filter1d(rng.normal(size=(grid.n_nodes, n_frames)), 3, 1)
+    background = ndi.gaussian_filter1d(rng.normal(size=(grid.n_nodes, n_frames)), 8, 1)
     return Model(
         field_shape=field_shape,
         grid=grid,
         footprints=columns(5 * images),
         traces=transients(n_cells, n_frames, seed),
         weights=rng.uniform(0.5, 1.5, field_shape).astype(np.float32).ravel(),
-        background=(3 * background).astype(np.float32),
+        background=(6 * background).astype(np.float32),
     )
 
 

@@ -183,9 +183,7 @@ class EventReader:
 
     def __call__(self, first: int) -> EventSum:
         """Read and sum the block that begins at frame `first`."""
-        block = self.movie.read(
-            slice(first, min(first + self.block, self.movie.n_frames))
-        )
+        block = self.movie.read(slice(first, first + self.block))
         # Writable, so that the kernel is compiled for one kind of array.
         movie = np.require(block, np.float32, ("C", "W")).reshape(len(block), -1)
         values = np.zeros(len(self.pixels))
@@ -213,7 +211,9 @@ def _above_baseline(traces: np.ndarray) -> np.ndarray:
     n_blocks = padded.shape[1] // length
     blocks = padded.reshape(len(traces), n_blocks, length)
     low = np.percentile(blocks, _BASELINE_PERCENTILE, axis=2)
-    spline = CubicSpline(np.arange(n_blocks), low, axis=1, bc_type="clamped")
+    # A spline refuses NaN; the trace that has one keeps it anyway.
+    knots, low = np.arange(n_blocks), np.nan_to_num(low)
+    spline = CubicSpline(knots, low, axis=1, bc_type="clamped")
     places = np.linspace(0, n_blocks - 1, padded.shape[1])[:n_frames]
     return traces - spline(places)
 
@@ -221,8 +221,9 @@ def _above_baseline(traces: np.ndarray) -> np.ndarray:
 def _half_sample_mode(traces: np.ndarray) -> np.ndarray:
     """Mode (K,) of each row: the shortest half of its values, again and again.
 
-    As CaImAn has it: the uppermost half of an even number of values is not looked at,
-    and of three values the last two, if closer, give the middle one.
+    As the SNRs that CaImAn saves show it to be: the uppermost half of an even number of
+    values is not looked at, and of three values the last two, if closer, give the
+    middle one.
     """
     values = np.sort(traces, axis=1)
     while values.shape[1] > 3:

@@ -94,7 +94,9 @@ def sum_events(
 
     `movie` is a block (n, Y*X) that begins at frame `first`; component k has
     ``pixels[pixel_indptr[k]:pixel_indptr[k + 1]]`` and likewise its frames; `out` is
-    aligned with `pixels`.
+    aligned with `pixels`. Frames outside components would be no faster (0.15 against
+    0.16 s for 900 components in 3000 frames of 512 x 512), frames inside pixels four
+    times slower.
     """
     for k in range(len(pixel_indptr) - 1):
         for f in range(frame_indptr[k], frame_indptr[k + 1]):

@@ -11,6 +11,7 @@ from napari_cnmf.components import Components, Quality
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
 from napari_cnmf.quality.events import EventImages, event_images, tile_slices
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
@@ -67,8 +68,8 @@ def evaluate(
     )
     snr = _peak_snr(components)
     r_value, ring, edge = _shapes(images, components.fov_shape, diameter_px)
+    snr_of_caiman, r_of_caiman = _caiman(movie, components, backend, progress, cancel)
     area = areas(components.footprints, components.fov_shape, diameter_px)
-    unknown = np.full(len(components), np.nan, np.float32)
     quality = Quality(
         snr=snr,
         r_value=r_value,
@@ -76,8 +77,8 @@ def evaluate(
         soma_area=area,
         ring=ring,
         edge=edge,
-        caiman_snr=unknown,
-        caiman_r_value=unknown,
+        caiman_snr=snr_of_caiman,
+        caiman_r_value=r_of_caiman,
         flags=np.zeros(len(components), np.int32),
         manual=_manual(components),
     )
@@ -91,6 +92,30 @@ def _peak_snr(components: Components) -> np.ndarray:
     decay = np.median(decay_frames(components.trace_fit.ar))
     window = max(1, round(_SNR_WINDOW_DECAYS * float(decay)))
     return peak_snr(components.raw, components.trace_fit.noise, window)
+
+
+def _caiman(
+    movie: Movie,
+    components: Components,
+    backend: Backend,
+    progress: Progress,
+    cancel: Event | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """CaImAn's SNR and r value (K,) of every component."""
+    rate_hz = components.frame_rate_hz
+    frames = event_frames(components.denoised, components.footprints, rate_hz)
+    r_value = caiman_r_values(
+        movie,
+        components.footprints,
+        frames,
+        backend=backend,
+        watch=Stopwatch(progress, "evaluate r", movie.n_frames, "frames"),
+        cancel=cancel,
+    )
+    if len(components) == 0:
+        return np.zeros(0, np.float32), r_value
+    decay_s = float(np.median(decay_frames(components.trace_fit.ar))) / rate_hz
+    return caiman_snr(components.raw, rate_hz, decay_s), r_value
 
 
 def decay_frames(ar: np.ndarray) -> np.ndarray:

@@ -8,6 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cnmf.errors import OutputError
+from napari_cnmf.movie import Movie
+from napari_cnmf.provenance import versions
+from napari_cnmf.recipe import Recipe
 
 logger = logging.getLogger("napari_cnmf")
 
@@ -46,3 +49,22 @@ def logged_to(path: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         handler.close()
+
+
+def log_start(movie: Movie, recipe: Recipe, workers: int) -> None:
+    """Write what is about to happen into the log."""
+    packages = ", ".join(f"{name} {number}" for name, number in versions().items())
+    logger.info("%s; workers %d", packages, workers)
+    for span in movie.files:
+        logger.info("file %s: frames %d to %d", span.path, span.first, span.stop)
+    logger.info(
+        "movie: %d frames of %d x %d px, %s, %g Hz",
+        *movie.shape,
+        movie.dtype,
+        movie.frame_rate_hz,
+    )
+    default = Recipe().to_dict()
+    for group, values in recipe.to_dict().items():
+        for name, value in values.items():
+            if value != default[group][name]:
+                logger.info("parameter %s.%s = %s", group, name, value)

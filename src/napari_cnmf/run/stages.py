@@ -201,10 +201,11 @@ def registered_movie(folder: RunFolder, result: Result) -> Movie:
         If it is not the one that the result was made from.
     """
     movie = TiledStore.open(folder.movie).movie().with_(files=result.movie.files)
-    if movie.shape != result.movie.shape:
+    sources = {r.source for r in result.stages if r.stage != "correct"}
+    if sources and movie.fingerprint not in sources:
         raise InputError(
-            f"{folder.movie} has the shape {movie.shape}, but the result is of a movie "
-            f"of {result.movie.shape}; run 'correct' again."
+            f"{folder.movie} is not the movie that the components in {folder.result} "
+            "were found in; run 'correct' again."
         )
     return movie
 

@@ -47,6 +47,10 @@ def greedy(
         (K, T) float32.
     """
     diameter = parameters.diameter_px
+    n_t = movie.shape[1]
+    missing = max(kernels.LANES - n_t, 0)
+    if missing:
+        movie = np.pad(movie, ((0, 0), (0, missing)))
     frames = movie.reshape(*field_shape, -1)
     sigma = _BLUR_SIGMA * diameter
     taps = gaussian_taps(sigma)
@@ -67,7 +71,7 @@ def greedy(
         parameters.min_event_energy,
         n_max,
     )
-    return _as_footprints(corners, images, field_shape), traces
+    return _as_footprints(corners, images, field_shape), traces[:, :n_t]
 
 
 def _as_footprints(

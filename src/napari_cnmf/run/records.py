@@ -1,0 +1,95 @@
+"""What is written down about a stage that has run, and what the user is told of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.provenance import StageRecord, versions
+from napari_cnmf.recipe import Recipe, cnmf
+from napari_cnmf.run.stages import STAGES, Session, Stage, registered_movie
+
+logger = logging.getLogger(__name__)
+
+
+def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> Result:
+    """Return the result with a record of the stage that has just run."""
+    record = StageRecord(
+        stage.name,
+        resolved_parameters(stage, session.recipe, result.movie),
+        _source(stage, session, result),
+        versions(),
+        seconds,
+    )
+    stages = (*(r for r in result.stages if r.stage != stage.name), record)
+    components = result.components
+    if components is not None:
+        components = replace(components, provenance=stages)
+    # The registration also summarises, so that stage need not run by itself.
+    done = {r.stage for r in stages} | {"summarise"}
+    complete = done == {s.name for s in STAGES}
+    return replace(result, components=components, stages=stages, complete=complete)
+
+
+def resolved_parameters(
+    stage: Stage, recipe: Recipe, movie: MovieInfo
+) -> dict[str, Any]:
+    """Groups of parameters that decide a stage, with what "auto" stood for."""
+    groups = recipe.to_dict()
+    kinetics = cnmf(recipe)
+    groups["acquisition"] |= {
+        "frame_rate_hz": movie.frame_rate_hz,
+        "pixel_size_um": movie.pixel_size_um,
+        "decay_time_s": kinetics.decay_s,
+        "rise_time_s": kinetics.rise_s,
+    }
+    return {group: groups[group] for group in stage.reads}
+
+
+def _source(stage: Stage, session: Session, result: Result) -> str:
+    """Fingerprint of the movie that a stage worked on."""
+    if stage.name == "correct":
+        return result.movie.fingerprint
+    if stage.name == "dff":  # needs no movie, which may be gone by then
+        return result.stages[-1].source
+    return registered_movie(session.folder, result).fingerprint
+
+
+def warn_of_oddities(stage: Stage, result: Result) -> None:
+    """Tell what looks wrong in the outcome of a stage, and what may help."""
+    if stage.name == "correct":
+        _warn_of_movie(result)
+    elif stage.name in {"fit", "refit"} and not _count(result):
+        logger.warning(
+            "no component was found; check init.neuron_half_size_px and the movie, or "
+            "lower init.min_event_energy"
+        )
+    elif stage.name == "evaluate" and _count(result) and not _count(result, True):
+        logger.warning(
+            "all components were rejected; 'napari-cnmf info' lists the reasons, and "
+            "'napari-cnmf evaluate' applies other limits in a moment"
+        )
+
+
+def _warn_of_movie(result: Result) -> None:
+    """Tell of a movie without any change, and of shifts that may be cut off."""
+    if result.summary is not None and not result.summary.std.any():
+        logger.warning("the movie is constant: all its frames are the same")
+    if result.shifts is not None and result.shifts.n_at_limit:
+        logger.warning(
+            "%d frames have moved as far as the search goes (%g px); raise "
+            "motion.max_shift_px",
+            result.shifts.n_at_limit,
+            result.shifts.max_shift_px,
+        )
+
+
+def _count(result: Result, accepted_only: bool = False) -> int:
+    """Return the number of components."""
+    if result.components is None:
+        return 0
+    return int(result.components.accepted.sum()) if accepted_only else len(
+        result.components
+    )

@@ -1,0 +1,145 @@
+"""The temporal update: block-coordinate sweeps that end at the exact solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from cnmf import cnmf_twins as twins
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_cnmf.cnmf.denoising import Denoised, Denoiser
+from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.temporal import NormalEquations, colour, solve_traces
+from napari_cnmf.cnmf.traces import gram, products
+
+
+class Untouched:
+    """A denoiser that believes every trace."""
+
+    def denoise(self, raw):
+        nothing = np.zeros_like(raw)
+        return Denoised(raw.copy(), nothing, nothing, *[np.zeros(len(raw))] * 3)
+
+    def smooth(self, background):
+        return background
+
+
+@pytest.fixture(scope="module")
+def model():
+    return twins.make_model(n_cells=7, n_frames=200, pitch_px=15.0)
+
+
+@pytest.fixture(scope="module")
+def equations(model):
+    movie = twins.render(model, noise=1.0)
+    return NormalEquations(gram(model), products(movie, model), len(model))
+
+
+def nothing(equations):
+    return np.zeros_like(equations.target)
+
+
+def both(model):
+    return np.concatenate([model.footprints.toarray(), twins.maps(model)], axis=1)
+
+
+def test_the_equations_are_those_of_least_squares(model, equations):
+    sources = both(model)
+    movie = twins.render(model, noise=1.0)
+    expected = sources.T @ sources
+    np.testing.assert_allclose(equations.gram.toarray(), expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        equations.target, sources.T @ movie, rtol=1e-4, atol=1e-2
+    )
+    energies = (model.footprints.toarray() ** 2).sum(axis=0)
+    np.testing.assert_allclose(equations.energies, energies, rtol=1e-5)
+
+
+def test_without_denoising_the_sweeps_end_at_least_squares(model, equations):
+    movie = twins.render(model, noise=1.0)
+    expected = np.linalg.lstsq(both(model), movie, rcond=None)[0]
+    found = solve_traces(equations, nothing(equations), Untouched(), 300)
+    denoised, raw, background = found
+    np.testing.assert_allclose(denoised, expected[:7], atol=0.01)
+    np.testing.assert_allclose(raw, expected[:7], atol=0.01)
+    np.testing.assert_allclose(background, expected[7:], atol=0.02)
+
+
+def test_the_start_does_not_matter_in_the_end(equations):
+    rng = np.random.default_rng(0)
+    start = rng.normal(0, 3, equations.target.shape).astype(np.float32)
+    kept = start.copy()
+    ends = [
+        solve_traces(equations, first, Untouched(), 300)
+        for first in (start, nothing(equations))
+    ]
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02)
+    np.testing.assert_array_equal(start, kept)
+
+
+def test_the_order_of_the_cells_does_not_matter(model, equations):
+    order = np.array([6, 2, 0, 5, 1, 4, 3])
+    moved = model.select(order)
+    movie = twins.render(model, noise=1.0)
+    permuted = NormalEquations(gram(moved), products(movie, moved), len(moved))
+    expected = solve_traces(equations, nothing(equations), Untouched(), 300)
+    found = solve_traces(permuted, nothing(permuted), Untouched(), 300)
+    np.testing.assert_allclose(found[0], expected[0][order], atol=0.01)
+    np.testing.assert_allclose(found[2], expected[2], atol=0.02)
+
+
+def test_a_noisy_movie_gives_back_its_traces(model, equations):
+    denoiser = Denoiser.at(30.0, CnmfParameters(rise_s=0.0), 0.2)
+    denoised, raw, background = solve_traces(
+        equations, nothing(equations), denoiser, 10
+    )
+    for k, truth in enumerate(model.traces):
+        assert np.corrcoef(raw[k], truth)[0, 1] > 0.9
+        assert np.corrcoef(denoised[k], truth)[0, 1] > 0.95
+    behind = model.grid.maps(model.weights)
+    scene, found = (behind @ f for f in (model.background, background))
+    assert np.corrcoef(scene.ravel(), found.ravel())[0, 1] > 0.8
+
+
+def test_the_background_alone_is_solved_without_cells():
+    model = twins.make_model(n_cells=0, pitch_px=15.0)
+    movie = twins.render(model)
+    alone = NormalEquations(gram(model), products(movie, model), 0)
+    denoised, raw, background = solve_traces(alone, nothing(alone), Untouched(), 100)
+    assert denoised.shape == raw.shape == (0, 150)
+    centred = model.background - model.background.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(background, centred, atol=0.02)
+
+
+def test_a_cell_without_pixels_has_no_trace(model):
+    footprints = model.footprints.toarray()
+    footprints[:, 3] = 0
+    empty = twins.make_model(n_cells=7, n_frames=200, pitch_px=15.0)
+    object.__setattr__(empty, "footprints", sp.csc_array(footprints))
+    movie = twins.render(model)
+    silent = NormalEquations(gram(empty), products(movie, empty), 7)
+    denoised, raw, _ = solve_traces(silent, nothing(silent), Untouched(), 5)
+    assert not denoised[3].any()
+    assert not raw[3].any()
+    assert raw[[0, 1, 2, 4, 5, 6]].any(axis=1).all()
+
+
+@given(st.integers(0, 30), st.floats(0, 0.6), st.integers(0, 2**32))
+def test_no_two_cells_of_a_colour_overlap(n_cells, density, seed):
+    rng = np.random.default_rng(seed)
+    overlaps = rng.random((n_cells, n_cells)) < density
+    overlaps = sp.csr_array((overlaps | overlaps.T | np.eye(n_cells, dtype=bool)))
+    groups = colour(overlaps.astype(np.float32))
+    together = np.concatenate([np.empty(0, int), *groups])
+    assert sorted(together) == list(range(n_cells))
+    for cells in groups:
+        among = overlaps[cells][:, cells].toarray()
+        np.testing.assert_array_equal(among, np.eye(len(cells)))
+
+
+def test_cells_far_apart_share_one_colour():
+    (cells,) = colour(sp.eye_array(5, format="csr"))
+    np.testing.assert_array_equal(cells, range(5))

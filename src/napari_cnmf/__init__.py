@@ -39,7 +39,7 @@ _PLACES = {
     "CnmfError": "errors",
 }
 
-__all__ = ["__version__", *_PLACES]  # noqa: PLE0604 - a list of names, all of them texts
+__all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:

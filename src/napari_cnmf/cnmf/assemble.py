@@ -11,12 +11,12 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.background import HatGrid, hat_grid
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import bin_traces, gains
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.traces import Demixed
 from napari_cnmf.components import Background, Components, TraceFit
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import bin_traces, gains
 
 
 def to_components(

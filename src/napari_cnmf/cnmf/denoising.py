@@ -56,9 +56,7 @@ class Denoiser:
     ar: tuple[float, float]
 
     @classmethod
-    def at(
-        cls, rate_hz: float, parameters: CnmfParameters, decay_s: float
-    ) -> Denoiser:
+    def at(cls, rate_hz: float, parameters: CnmfParameters, decay_s: float) -> Denoiser:
         """Denoiser for traces of the given rate."""
         ar = kinetics(decay_s, parameters.rise_s, rate_hz)
         smoothing_s = parameters.background.smoothing_s

@@ -13,7 +13,6 @@ from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.local import fit_local
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import bin_length, normalised_bins
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
 from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S, demix, project
@@ -21,6 +20,7 @@ from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import bin_length, normalised_bins
 
 
 @dataclass(frozen=True, eq=False)

@@ -280,4 +280,3 @@ def _largest_piece(image: np.ndarray, level: float) -> np.ndarray:
         if total > best_sum:
             best, best_sum = label, total
     return labels == best if best else np.zeros((n_y, n_x), np.bool_)
-

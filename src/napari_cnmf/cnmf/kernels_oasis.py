@@ -63,7 +63,7 @@ def deconvolve_ar(
 
 
 @kernel
-def constrain_ar1(  # noqa: PLR0913 - a kernel takes its arrays one by one
+def constrain_ar1(
     traces: np.ndarray,
     noise: np.ndarray,
     g: np.ndarray,

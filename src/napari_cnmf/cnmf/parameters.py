@@ -136,7 +136,7 @@ class BackgroundParameters(Parameters):
     group: ClassVar[str] = "background"
 
     pitch_diameters: float = param(
-        1.5,
+        2.0,
         "Pitch of the grid of background time courses, in cell diameters. A finer "
         "grid follows neuropil closer but begins to take light from cells.",
         low=0.8,
@@ -152,7 +152,7 @@ class BackgroundParameters(Parameters):
         advanced=True,
     )
     weight_smoothing_px: float = param(
-        1.0,
+        1.5,
         "Width of the Gaussian that smooths the background's weight per pixel.",
         unit="px",
         low=0.0,
@@ -227,7 +227,7 @@ class TemporalParameters(Parameters):
         caiman="temporal.s_min",
     )
     sweeps: int = param(
-        4,
+        6,
         "Block-coordinate sweeps over all cells and the background.",
         low=1,
         high=50,

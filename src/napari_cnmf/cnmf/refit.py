@@ -14,7 +14,6 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import to_components, to_model, unbinned
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import bin_length, normalised_bins
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
 from napari_cnmf.cnmf.spatial import candidates, outlined, regress
@@ -23,6 +22,7 @@ from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import bin_length, normalised_bins
 
 
 def refit(

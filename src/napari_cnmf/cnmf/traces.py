@@ -14,15 +14,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.kinetics import decay_time
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
+from napari_cnmf.cnmf.kinetics import decay_time
 from napari_cnmf.cnmf.model import Model
-from napari_cnmf.movie.normalised import normalised_frames
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import normalised_frames
 from napari_cnmf.movie.store import block_frames
 
 DEFAULT_DECAY_S = 0.5

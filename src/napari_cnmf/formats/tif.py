@@ -42,6 +42,16 @@ _QUIETENING = Lock()
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
+# What tifffile raises on damaged files; its own error was no ValueError before 2026.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    struct.error,
+    tifffile.TiffFileError,
+)
+
 
 def has_tiff_signature(path: Path) -> bool:
     """Return whether a file begins as a TIFF does."""
@@ -70,7 +80,7 @@ def read_tif(path: Path, options: ReadOptions) -> OpenedFile:
             return _opened(tif, path, options)
     except InputError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, struct.error) as error:
+    except _DAMAGE as error:
         raise InputError(
             f"{path.name} cannot be read as a TIFF ({error}); it may be damaged: copy "
             "or save it again."

@@ -101,9 +101,7 @@ class InputParameters(Parameters):
     frame_step: int = param(
         1, "Use every n-th frame.", low=1, high=1000, caiman="subindices"
     )
-    top: int = param(
-        0, "Rows to leave out at the top.", unit="px", low=0, high=100_000
-    )
+    top: int = param(0, "Rows to leave out at the top.", unit="px", low=0, high=100_000)
     bottom: int = param(
         0, "Rows to leave out at the bottom.", unit="px", low=0, high=100_000
     )

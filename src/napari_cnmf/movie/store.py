@@ -202,9 +202,7 @@ class TiledStore:
         window = WHOLE, rows, cols
         return self._values(self.binned, window, self.header.bin_frames)
 
-    def unpack(
-        self, frames: slice, mean: np.ndarray, gain: np.ndarray
-    ) -> np.ndarray:
+    def unpack(self, frames: slice, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:
         """Return ``(frames - mean) * gain`` of a block, pixel-major.
 
         Parameters

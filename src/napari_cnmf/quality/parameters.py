@@ -61,10 +61,11 @@ class QualityParameters(Parameters):
         high=10,
     )
     min_edge: float = param(
-        0.17,
-        "Least sharpness of the border of the mean image while active.",
+        0.7,
+        "Least sharpness of the border of the mean image while active, relative to "
+        "that of a cell in focus.",
         low=0,
-        high=10,
+        high=100,
     )
     caiman_min_snr: float = param(
         2.5,

@@ -45,7 +45,7 @@ def peak_snr(above: np.ndarray, noise: np.ndarray, window: int) -> np.ndarray:
 
 
 def shape_scores(
-    event: np.ndarray, footprint: np.ndarray, inside: np.ndarray, diameter_px: float
+    event: np.ndarray, footprint: np.ndarray, inside: np.ndarray
 ) -> tuple[float, float, float]:
     """Scores of one component from its event image.
 
@@ -55,14 +55,13 @@ def shape_scores(
         (side, side) float32, centred box; the footprint is zero outside its support.
     inside : ndarray of bool
         (side, side), which pixels lie inside the field.
-    diameter_px : float
-        Of a cell body.
 
     Returns
     -------
-    r_value, ring, edge : float
+    r_value, ring, slope : float
         Correlation of event image and footprint; mean event image around the
-        footprint over that inside; sharpness of the event image's border.
+        footprint over that inside; slope of the event image at the footprint's
+        border, as a share of its brightness per pixel.
     """
     support = footprint > 0
     if support.sum() < 3:
@@ -80,34 +79,44 @@ def shape_scores(
     slope = np.hypot(*np.gradient(event))
     border = core ^ binary_erosion(core)
     top = np.percentile(event[core], 90)
-    edge = slope[border].mean() / top * diameter_px / 11 if top > 0 else 0.0
-    return r_value, float(ring), float(edge)
+    steepness = slope[border].mean() / top if top > 0 else 0.0
+    return r_value, float(ring), float(steepness)
 
 
-def areas(
-    footprints: sp.csc_array, field_shape: tuple[int, int], diameter_px: float
-) -> np.ndarray:
-    """Area of each footprint above a fifth of its maximum, in cell bodies.
+def areas(footprints: sp.csc_array, field_shape: tuple[int, int]) -> np.ndarray:
+    """Pixels of each footprint above a fifth of its maximum, (K,) float32.
 
     A cell at the border of the field is cut: its area counts more.
     """
     peak = footprints.max(axis=0).toarray().ravel()
     k = np.repeat(np.arange(len(peak)), np.diff(footprints.indptr))
     core = footprints.data >= 0.2 * peak[k]
-    area = np.bincount(k[core], minlength=len(peak)).astype(float)
+    area = np.bincount(k[core], minlength=len(peak)).astype(np.float32)
     y, x = np.divmod(footprints.indices, field_shape[1])
     border = (y == 0) | (x == 0) | (y == field_shape[0] - 1) | (x == field_shape[1] - 1)
     area[np.unique(k[border])] *= _BORDER_FACTOR
-    return (area / (np.pi / 4 * diameter_px**2)).astype(np.float32)
+    return area
 
 
-def relative(area: np.ndarray, snr: np.ndarray, r_value: np.ndarray) -> np.ndarray:
-    """Areas over the median area of the clearest third of the components."""
+def typical_area(area: np.ndarray, snr: np.ndarray, r_value: np.ndarray) -> float:
+    """Median area of the clearest third of the components.
+
+    Taken from the movie itself, so that limits of size and sharpness hold when the
+    neuron's size was given somewhat wrong.
+    """
     if len(area) == 0:
-        return area
+        return 1.0
     clear = (snr >= np.quantile(snr, 2 / 3)) & (r_value > _CLEAR_R_VALUE)
-    reference = np.median(area[clear] if clear.any() else area)
-    return (area / max(reference, 1e-6)).astype(np.float32)
+    return float(np.median(area[clear] if clear.any() else area))
+
+
+def focused_slope(area_px: float) -> float:
+    """Slope at the border of a cell in focus, as a share of its brightness per pixel.
+
+    The border is as wide as a tenth of the cell, blurred by the smoothing here.
+    """
+    width = np.hypot(_SMOOTHING_PX, 0.1 * np.sqrt(4 / np.pi * area_px))
+    return float(1 / (np.sqrt(2 * np.pi) * width))
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:

@@ -15,7 +15,13 @@ from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
 from napari_cnmf.quality.events import EventImages, event_images, tile_slices
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
-from napari_cnmf.quality.scores import areas, peak_snr, relative, shape_scores
+from napari_cnmf.quality.scores import (
+    areas,
+    focused_slope,
+    peak_snr,
+    shape_scores,
+    typical_area,
+)
 
 _BOX_HALF_DIAMETERS = 1.5
 _SNR_WINDOW_DECAYS = 0.4
@@ -67,16 +73,17 @@ def evaluate(
         cancel=cancel,
     )
     snr = _peak_snr(components)
-    r_value, ring, edge = _shapes(images, components.fov_shape, diameter_px)
+    r_value, ring, slope = _shapes(images, components.fov_shape)
     snr_of_caiman, r_of_caiman = _caiman(movie, components, backend, progress, cancel)
-    area = areas(components.footprints, components.fov_shape, diameter_px)
+    area = areas(components.footprints, components.fov_shape)
+    typical = typical_area(area, snr, r_value)
     quality = Quality(
         snr=snr,
         r_value=r_value,
-        relative_area=relative(area, snr, r_value),
-        soma_area=area,
+        relative_area=area / np.float32(typical),
+        soma_area=area / np.float32(np.pi / 4 * diameter_px**2),
         ring=ring,
-        edge=edge,
+        edge=slope / np.float32(focused_slope(typical)),
         caiman_snr=snr_of_caiman,
         caiman_r_value=r_of_caiman,
         flags=np.zeros(len(components), np.int32),
@@ -124,19 +131,15 @@ def decay_frames(ar: np.ndarray) -> np.ndarray:
     return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
 
 
-def _shapes(
-    images: EventImages, field_shape: tuple[int, int], diameter_px: float
-) -> np.ndarray:
-    """r value, ring and edge (3, K) of every component."""
+def _shapes(images: EventImages, field_shape: tuple[int, int]) -> np.ndarray:
+    """R value, ring and slope at the border (3, K) of every component."""
     side = images.events.shape[1]
     scores = np.zeros((3, len(images.events)), np.float32)
     for k, (y, x) in enumerate(images.corners):
         rows, cols = y + np.arange(side), x + np.arange(side)
         inside = ((rows >= 0) & (rows < field_shape[0]))[:, None]
         inside = inside & ((cols >= 0) & (cols < field_shape[1]))
-        scores[:, k] = shape_scores(
-            images.events[k], images.footprints[k], inside, diameter_px
-        )
+        scores[:, k] = shape_scores(images.events[k], images.footprints[k], inside)
     return scores
 
 

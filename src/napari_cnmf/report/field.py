@@ -11,6 +11,7 @@ import numpy as np
 from contourpy import contour_generator
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import PowerNorm
 from matplotlib.patheffects import withStroke
 
 from napari_cnmf.components import Components
@@ -53,8 +54,10 @@ def draw_field(
         Width of a pixel.
     """
     bare(axes)
-    low, high = np.percentile(image, (1, 99.5))
-    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    low, high = np.percentile(image, (2, 99.8))
+    # The root lifts dim cells beside bright ones.
+    norm = PowerNorm(0.6, low, max(high, low + 1e-6), clip=True)
+    axes.imshow(image, cmap="gray", norm=norm)
     contours = [contour(components, k) for k in range(len(components))]
     accepted = components.accepted
     width = 1.4 if len(components) < 300 else 0.9
@@ -62,7 +65,7 @@ def draw_field(
     axes.add_collection(
         LineCollection(lines, colors=REJECTED, linewidths=0.5 * width, alpha=0.75)
     )
-    for k in np.flatnonzero(accepted):
+    for k in np.flatnonzero(accepted).tolist():
         colour = cell_colour(k)
         axes.add_collection(
             LineCollection(contours[k], colors=colour, linewidths=width)
@@ -76,7 +79,7 @@ def draw_field(
 
 
 def contour(components: Components, k: int) -> list[np.ndarray]:
-    """Closed lines (n, 2) of x and y in pixels around component `k`."""
+    """Return the closed lines (n, 2), x and y in pixels, around component `k`."""
     footprints = components.footprints
     part = slice(footprints.indptr[k], footprints.indptr[k + 1])
     values = footprints.data[part]
@@ -88,7 +91,7 @@ def contour(components: Components, k: int) -> list[np.ndarray]:
     box = np.zeros((y.max() - top + 2, x.max() - left + 2), np.float32)
     box[y - top, x - left] = values
     lines = contour_generator(z=box).lines(contour_level(values))
-    return [np.asarray(line) + (left, top) for line in lines]
+    return [np.asarray(line) + np.array([left, top]) for line in lines]
 
 
 def contour_level(values: np.ndarray) -> float:
@@ -103,19 +106,24 @@ def contour_level(values: np.ndarray) -> float:
 def _number(
     axes: Axes, contours: list[list[np.ndarray]], shape: tuple[int, ...]
 ) -> None:
-    """Number the contours, each at the corner that is farthest from other numbers."""
-    taken = [np.array([-np.inf, -np.inf])]
+    """Write a number beside each contour, at the corner with most room."""
+    taken: list[np.ndarray] = []
+    enough = 0.05 * shape[1]
     for number, lines in enumerate(contours, 1):
         points = np.concatenate(lines)
         (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        corners = [(right, top), (left, top), (right, bottom), (left, bottom)]
-        inside = np.clip(corners, 0.02 * shape[1], 0.98 * shape[1])
-        room = [min(np.linalg.norm(c - other) for other in taken) for c in inside]
-        place = inside[int(np.argmax(np.minimum(room, 0.05 * shape[1])))]
-        taken.append(place)
+        corners = np.array([(right, top), (left, top), (right, bottom), (left, bottom)])
+        corners = np.clip(corners, 0.02 * shape[1], 0.98 * np.array(shape[::-1]))
+        room = [
+            min([enough, *(float(np.hypot(*(corner - other))) for other in taken)])
+            for corner in corners
+        ]
+        best = int(np.argmax(room))
+        x, y = corners[best]
+        taken.append(corners[best])
         axes.text(
-            *place, str(number), color="white", fontsize=SMALL_PT, va="center",
-            ha="left" if place[0] == right else "right", path_effects=OUTLINE,
+            x, y, str(number), color="white", fontsize=SMALL_PT, va="center",
+            ha=("left", "right")[best % 2], path_effects=OUTLINE,
         )  # fmt: skip
 
 

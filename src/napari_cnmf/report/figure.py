@@ -83,7 +83,7 @@ def draw_report(result: Result) -> Figure:
     draw_shifts(motion, result.shifts, components.frame_rate_hz)
     draw_scores(panel(figure, lower[1], "Scores"), components)
     draw_reasons(panel(figure, lower[2], "Why rejected"), components)
-    draw_times(panel(figure, lower[3], "Time"), result.stages)
+    draw_times(panel(figure, lower[3], "Time per stage"), result.stages)
     return figure
 
 

@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
-from napari_cnmf.components import REASONS, Components, Quality
+from napari_cnmf.components import REASONS, Components, Quality, Reason
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.report.style import (
     CELL_COLOURS,
-    LINE,
     REJECTED,
     SMALL_PT,
     SOFT,
@@ -61,19 +60,19 @@ def draw_scores(axes: Axes, components: Components) -> None:
     if quality is None or not len(components):
         say_empty(axes, "No component was evaluated.")
         return
-    names = _drawn_scores(quality)
-    x, y = (getattr(quality, name) for name in names)
+    reasons = _drawn_reasons(quality)
+    x, y = (getattr(quality, reason.score) for reason in reasons)
     x = np.maximum(x, 0.1)
     accepted = components.accepted
-    style = {"s": 11 if len(components) < 300 else 6, "linewidths": 0.7}
+    size = 11 if len(components) < 300 else 6
     axes.scatter(
-        x[~accepted], y[~accepted], facecolors="none", edgecolors=REJECTED, **style
+        x[~accepted], y[~accepted], size, "none", edgecolors=REJECTED, linewidths=0.7
     )
-    axes.scatter(x[accepted], y[accepted], color=ACCEPTED, alpha=0.8, **style)
-    limits = [quality.limits.get(name) for name in names]
-    for line, limit in zip((axes.axvline, axes.axhline), limits, strict=True):
+    axes.scatter(x[accepted], y[accepted], size, ACCEPTED, alpha=0.8, linewidths=0)
+    for reason, line in zip(reasons, (axes.axvline, axes.axhline), strict=True):
+        limit = quality.limits.get(reason.name)
         if limit is not None:
-            line(limit, color=LINE, linewidth=1, linestyle="--", zorder=0)
+            line(limit, color=SOFT, linewidth=0.8, linestyle="--", zorder=0)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
     axes.xaxis.set_major_formatter(ScalarFormatter())
@@ -81,23 +80,24 @@ def draw_scores(axes: Axes, components: Components) -> None:
     label(axes, "SNR", "r value")
 
 
-def _drawn_scores(quality: Quality) -> tuple[str, str]:
-    """Names of the SNR and r value that the rule looks at."""
-    if quality.rule == "caiman":
-        return "caiman_snr", "caiman_r_value"
-    return "snr", "r_value"
+def _drawn_reasons(quality: Quality) -> list[Reason]:
+    """Reasons for a low SNR and a low r value, those of the rule in use."""
+    whose = "CaImAn " if quality.rule == "caiman" else ""
+    names = [f"low {whose}SNR", f"low {whose}r value"]
+    return [reason for name in names for reason in REASONS if reason.name == name]
 
 
 def draw_reasons(axes: Axes, components: Components) -> None:
     """Draw how many components each reason rejects; one may have several."""
     quality = components.quality
     flags = np.zeros(0, np.int32) if quality is None else quality.flags
-    counts = {r.name: int((flags >> r.bit & 1).sum()) for r in REASONS}
-    found = {name: count for name, count in counts.items() if count}
+    per_reason = {r.name: int((flags >> r.bit & 1).sum()) for r in REASONS}
+    found = {name: count for name, count in per_reason.items() if count}
     if not found:
         say_empty(axes, "No component was rejected.")
         return
-    _bars(axes, list(found), list(found.values()), REJECTED, "{:.0f}")
+    counts = list(found.values())
+    _bars(axes, list(found), counts, [str(count) for count in counts], REJECTED)
 
 
 def draw_times(axes: Axes, records: Sequence[StageRecord]) -> None:
@@ -106,23 +106,28 @@ def draw_times(axes: Axes, records: Sequence[StageRecord]) -> None:
         say_empty(axes, "No times were recorded.")
         return
     names, seconds = [r.stage for r in records], [r.seconds for r in records]
-    total = sum(seconds)
-    axes.set_title(f"{total:.1f} s", loc="right", fontsize=SMALL_PT, color=SOFT)
-    _bars(axes, names, seconds, CELL_COLOURS[1], "{:.1f} s")
+    axes.set_title(
+        f"{sum(seconds):.1f} s in all", loc="right", fontsize=SMALL_PT, color=SOFT
+    )
+    _bars(axes, names, seconds, [f"{s:.2g} s" for s in seconds], CELL_COLOURS[1])
 
 
 def _bars(
-    axes: Axes, names: list[str], values: Sequence[float], colour: str, form: str
+    axes: Axes,
+    names: list[str],
+    values: Sequence[float],
+    figures: list[str],
+    colour: str,
 ) -> None:
     """Draw lying bars with a name at the left and a figure at the right of each."""
     bare(axes)
     rows = np.arange(len(names))
     largest = max(max(values), 1e-9)
     axes.barh(rows, values, color=colour, height=0.6, alpha=0.85)
-    for row, value in enumerate(values):
+    for row, (value, figure) in enumerate(zip(values, figures, strict=True)):
         axes.text(
-            value + 0.03 * largest, row, form.format(value), va="center",
-            fontsize=SMALL_PT, color=TEXT,
+            value + 0.03 * largest, row, figure, va="center", fontsize=SMALL_PT,
+            color=TEXT,
         )  # fmt: skip
     axes.set_yticks(rows, names)
     axes.tick_params(length=0)

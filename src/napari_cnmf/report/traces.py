@@ -59,23 +59,22 @@ def _draw_row(axes: Axes, components: Components, k: int, base: float) -> None:
     low = float(np.percentile(raw, 1))
     high = max(float(raw.max()), float(denoised.max()), low + 1e-12)
     scale = (TRACE_HIGH - TRACE_LOW) / (high - low)
-    for trace, style in (
-        (raw, {"color": RAW, "linewidth": 0.6}),
-        (denoised, {"color": colour, "linewidth": 1.0}),
-    ):
+    for trace, line_colour, width in ((raw, RAW, 0.6), (denoised, colour, 1.0)):
         frames, values = thinned(trace)
         height = np.maximum(TRACE_LOW + scale * (values - low), TRACE_LOW - 0.1)
-        axes.plot(frames / rate, base + height, **style, solid_joinstyle="round")
+        axes.plot(frames / rate, base + height, color=line_colour, linewidth=width)
     axes.add_collection(_events(components.spikes[k], rate, base, colour))
 
 
 def _events(
     spikes: np.ndarray, rate: float, base: float, colour: str
 ) -> LineCollection:
-    """Ticks at the deconvolved events, as high as the events are large."""
+    """Ticks at the deconvolved events, higher for larger ones."""
     frames = np.flatnonzero(spikes > 0)
-    heights = EVENTS_HIGH * spikes[frames] / max(float(spikes.max(initial=0)), 1e-12)
-    visible = heights > 0.02 * EVENTS_HIGH
+    # The root keeps small events visible beside bursts.
+    heights = np.sqrt(spikes[frames] / max(float(spikes.max(initial=0)), 1e-12))
+    visible = heights > 0.1
+    heights *= EVENTS_HIGH
     ticks = [
         [(t, base), (t, base + height)]
         for t, height in zip(frames[visible] / rate, heights[visible], strict=True)

@@ -38,7 +38,9 @@ def logged_to(path: Path) -> Iterator[None]:
             "writable or choose another output folder."
         ) from error
     handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+        logging.Formatter(
+            "%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"
+        )
     )
     level = logger.level
     logger.setLevel(logging.INFO)

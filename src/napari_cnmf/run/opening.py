@@ -70,14 +70,13 @@ def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
 def opened(movie: Movie | Paths, recipe: Recipe) -> Movie:
     """Open a movie with the recipe's choices; its frame rate and pixel size win."""
     wanted = recipe.acquisition
-    size = wanted.pixel_size_um
-    about = {
-        "frame_rate_hz": wanted.frame_rate_hz,
-        "pixel_size_um": None if size is None else (size, size),
-    }
+    rate, side = wanted.frame_rate_hz, wanted.pixel_size_um
+    size = None if side is None else (side, side)
     if isinstance(movie, Movie):
-        known = {name: value for name, value in about.items() if value is not None}
-        return movie.with_(**known)
+        return movie.with_(
+            frame_rate_hz=rate or movie.frame_rate_hz,
+            pixel_size_um=size or movie.pixel_size_um,
+        )
     paths = [movie] if isinstance(movie, str | Path) else movie
     return open_movie(
         # Absolute, so that a later stage finds them from any folder.
@@ -85,7 +84,8 @@ def opened(movie: Movie | Paths, recipe: Recipe) -> Movie:
         dataset=recipe.input.dataset,
         channel=recipe.input.channel,
         plane=recipe.input.plane,
-        **about,
+        frame_rate_hz=rate,
+        pixel_size_um=size,
     )
 
 
@@ -95,8 +95,8 @@ def crop(movie: Movie, wanted: InputParameters) -> Movie:
     last = n_frames if wanted.last_frame is None else wanted.last_frame
     if last > n_frames or wanted.first_frame >= last:
         raise ParameterError(
-            f"input.first_frame={wanted.first_frame} and input.last_frame={last} choose "
-            f"no frames of a movie of {n_frames}; the first must lie before the last, "
+            f"input.first_frame={wanted.first_frame} and input.last_frame={last} do "
+            f"not fit a movie of {n_frames} frames; the first must lie before the last, "
             "and the last within the movie."
         )
     for sides, length in ((("top", "bottom"), height), (("left", "right"), width)):
@@ -130,8 +130,8 @@ def require_usable(movie: Movie, recipe: Recipe) -> None:
     if min(movie.field_shape) < MIN_SIDE_PX:
         height, width = movie.field_shape
         raise InputError(
-            f"The movie has frames of {height} x {width} px, but at least {MIN_SIDE_PX} "
-            "px are needed on each side; crop less of it."
+            f"The movie has frames of {height} x {width} px, but at least "
+            f"{MIN_SIDE_PX} px are needed on each side; crop less of it."
         )
     diameter = recipe.init.diameter_px
     if diameter > min(movie.field_shape) / 2:

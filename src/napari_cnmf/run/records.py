@@ -36,7 +36,7 @@ def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> 
 def resolved_parameters(
     stage: Stage, recipe: Recipe, movie: MovieInfo
 ) -> dict[str, Any]:
-    """Groups of parameters that decide a stage, with what "auto" stood for."""
+    """Return the parameters that decide a stage, with what "auto" stood for."""
     groups = recipe.to_dict()
     kinetics = cnmf(recipe)
     groups["acquisition"] |= {
@@ -61,7 +61,7 @@ def warn_of_oddities(stage: Stage, result: Result) -> None:
     """Tell what looks wrong in the outcome of a stage, and what may help."""
     if stage.name == "correct":
         _warn_of_movie(result)
-    elif stage.name in {"fit", "refit"} and not _count(result):
+    elif stage.name == "refit" and not _count(result):
         logger.warning(
             "no component was found; check init.neuron_half_size_px and the movie, or "
             "lower init.min_event_energy"
@@ -90,6 +90,8 @@ def _count(result: Result, accepted_only: bool = False) -> int:
     """Return the number of components."""
     if result.components is None:
         return 0
-    return int(result.components.accepted.sum()) if accepted_only else len(
-        result.components
+    return (
+        int(result.components.accepted.sum())
+        if accepted_only
+        else len(result.components)
     )

@@ -70,9 +70,7 @@ def _subtract_local_mean(
                 n_cols = min(x + half, n_x - 1) - max(x - half, 0) + 1
                 share = np.float32(1.0 / (n_rows * n_cols))
                 for t in range(LANES):
-                    out[y, x, first + t] = (
-                        movie[y, x, first + t] - share * total[t]
-                    )
+                    out[y, x, first + t] = movie[y, x, first + t] - share * total[t]
 
 
 @kernel

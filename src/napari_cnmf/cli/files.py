@@ -1,0 +1,98 @@
+"""The commands about files: describe, export, print a recipe."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from contextlib import suppress
+from pathlib import Path
+
+from napari_cnmf.cli.console import columns, say
+from napari_cnmf.cli.running import cells_line, movie_line
+from napari_cnmf.components import REASONS
+from napari_cnmf.errors import InputError
+from napari_cnmf.formats.results import Result, digest, load
+from napari_cnmf.formats.tables import export_csv, export_npz
+from napari_cnmf.movie import Movie
+from napari_cnmf.recipe import Recipe
+from napari_cnmf.run import RunFolder
+from napari_cnmf.run.opening import crop, opened
+
+
+def print_recipe(_: Namespace) -> None:
+    """Print the default recipe with its comments."""
+    say(Recipe().to_toml().rstrip())
+
+
+def export(options: Namespace) -> None:
+    """Write a result as npz or as CSV tables."""
+    result = load(RunFolder(options.folder).result)
+    write = export_npz if options.format == "npz" else export_csv
+    write(result, options.output, accepted_only=options.accepted)
+    say(f"Written: {options.output}")
+
+
+def describe(options: Namespace) -> None:
+    """Describe a movie or a result."""
+    result = _result_at(options.path)
+    if result is not None:
+        _describe_result(result)
+        return
+    recipe = Recipe().with_settings(options.settings)
+    _describe_movie(crop(opened(options.path, recipe), recipe.input))
+
+
+def _result_at(path: Path) -> Result | None:
+    """Load a result from its folder or file; None if it is something else."""
+    inside = RunFolder(path).result
+    if inside.exists():
+        return load(inside)
+    if path.is_file() and path.suffix.lower() in {".h5", ".hdf5"}:
+        with suppress(InputError):  # then it is a movie
+            return load(path)
+    return None
+
+
+def _describe_movie(movie: Movie) -> None:
+    """Write what is known of a movie."""
+    n_frames, height, width = movie.shape
+    rate, size = movie.frame_rate_hz, movie.pixel_size_um
+    unknown = "not stated in the file"
+    rows = [
+        ("frames", f"{n_frames:,}"),
+        ("field", f"{height} x {width} px (rows x columns)"),
+        ("pixels", str(movie.dtype)),
+        ("frame rate", f"{rate:g} Hz" if rate else unknown),
+        ("length", f"{movie.duration_s:.1f} s" if movie.duration_s else "unknown"),
+        ("pixel size", f"{size[0]:g} x {size[1]:g} um" if size else unknown),
+        ("fingerprint", movie.fingerprint),
+        ("files", str(len(movie.files))),
+    ]
+    columns(rows)
+    for span in movie.files:
+        say(f"  {span.name}: frames {span.first} to {span.stop - 1}")
+
+
+def _describe_result(result: Result) -> None:
+    """Write what a result holds."""
+    rows = [("movie", movie_line(result)), ("cells", cells_line(result))]
+    rows += _reason_rows(result)
+    rows += [(r.stage, f"{r.seconds:.2f} s") for r in result.stages]
+    rows.append(("complete", "yes" if result.complete else "no, stages are missing"))
+    rows.append(("SHA-256", digest(result)))
+    columns(rows)
+
+
+def _reason_rows(result: Result) -> list[tuple[str, str]]:
+    """Count the components that each reason rejects."""
+    quality = None if result.components is None else result.components.quality
+    if quality is None:
+        return []
+    rows = []
+    for reason in REASONS:
+        count = int((quality.flags >> reason.bit & 1).sum())
+        if count:
+            limit = quality.limits[reason.name]
+            rows.append(
+                (f"  {reason.name}", f"{count:>4}  ({reason.score}, limit {limit:g})")
+            )
+    return rows

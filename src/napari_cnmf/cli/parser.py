@@ -1,0 +1,124 @@
+"""What can be said on the command line; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_STAGES = {
+    "correct": "register the movie again, from its files",
+    "summarise": "compute the summary images again",
+    "fit": "find the components again",
+    "refit": "update footprints and traces once more",
+    "evaluate": "score the components again, with other limits",
+    "dff": "compute dF/F again",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="napari-cnmf",
+        description="Cells, traces and dF/F from calcium imaging movies.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(commands)
+    for name, what in _STAGES.items():
+        _add_stage(commands, name, what)
+    _add_info(commands)
+    _add_export(commands)
+    recipe = commands.add_parser("recipe", help="print a commented default recipe")
+    recipe.set_defaults(module="files", function="print_recipe")
+    _add_demo(commands)
+    doctor = commands.add_parser("doctor", help="print what a bug report needs")
+    doctor.set_defaults(module="doctor", function="report_state")
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    """Add the command that does everything."""
+    run = commands.add_parser("run", help="find the cells of a movie")
+    run.add_argument(
+        "movie",
+        nargs="+",
+        type=Path,
+        metavar="MOVIE",
+        help="a file, several that follow one another, or a folder of files",
+    )
+    _add_output(run, "folder for the result", required=True)
+    run.add_argument(
+        "--recipe", type=Path, metavar="FILE.toml", help="parameters, in TOML"
+    )
+    _add_settings(run)
+    _add_workers(run)
+    run.add_argument(
+        "--overwrite", action="store_true", help="replace an older result there"
+    )
+    run.set_defaults(module="running", function="run_movie")
+
+
+def _add_stage(commands: argparse._SubParsersAction, name: str, what: str) -> None:
+    """Add the command that runs one stage again."""
+    stage = commands.add_parser(name, help=what)
+    stage.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    _add_settings(stage)
+    _add_workers(stage)
+    stage.set_defaults(module="running", function="run_stage", stage=name)
+
+
+def _add_info(commands: argparse._SubParsersAction) -> None:
+    """Add the command that describes a movie or a result."""
+    info = commands.add_parser("info", help="describe a movie or a result")
+    info.add_argument("path", type=Path, metavar="FILE|DIR")
+    _add_settings(info)
+    info.set_defaults(module="files", function="describe")
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    """Add the command that writes a result in another format."""
+    export = commands.add_parser("export", help="write a result in another format")
+    export.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    export.add_argument("--format", choices=("npz", "csv"), required=True)
+    _add_output(export, "file to write, or the folder for csv", required=True)
+    export.add_argument(
+        "--accepted", action="store_true", help="leave rejected components out"
+    )
+    export.set_defaults(module="files", function="export")
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    """Add the command that shows everything on a simulated movie."""
+    demo = commands.add_parser("demo", help="try everything on a simulated movie")
+    _add_output(demo, "folder for the result (default: a new one, cnmf-demo)")
+    demo.add_argument("--seed", type=int, default=0, help="of the simulation")
+    _add_workers(demo)
+    demo.set_defaults(module="demo", function="demonstrate")
+
+
+def _add_output(
+    parser: argparse.ArgumentParser, what: str, required: bool = False
+) -> None:
+    """Add the place that results go to."""
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", required=required, help=what
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add single parameters."""
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="group.name=value",
+        help="change parameters, such as acquisition.frame_rate_hz=30",
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the number of tasks at a time."""
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="tasks at a time (default: all cores)"
+    )

@@ -1,0 +1,178 @@
+"""The rules hold scores against limits, say why, and never overrule the user."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from example_values import make_quality
+
+from napari_cnmf.components import REASONS
+from napari_cnmf.quality.parameters import QualityParameters
+from napari_cnmf.quality.rule import apply_rule
+
+DEFAULT = QualityParameters()
+GOOD = {
+    "snr": 20.0,
+    "r_value": 0.95,
+    "relative_area": 1.0,
+    "soma_area": 1.0,
+    "ring": 0.0,
+    "edge": 0.5,
+    "caiman_snr": 5.0,
+    "caiman_r_value": 0.9,
+}
+# Reason -> its score, its limit, and on which side the score must lie.
+LIMITS = {
+    "low SNR": ("snr", "min_snr", 1),
+    "low r value": ("r_value", "min_r_value", 1),
+    "small": ("relative_area", "min_relative_area", 1),
+    "large": ("relative_area", "max_relative_area", -1),
+    "speck": ("soma_area", "min_soma_area", 1),
+    "ring": ("ring", "max_ring", -1),
+    "soft edge": ("edge", "min_edge", 1),
+}
+
+
+def quality(**scores):
+    """Quality of as many components as there are values of a score."""
+    n = len(next(iter(scores.values()))) if scores else 1
+    arrays = {name: np.full(n, value, np.float32) for name, value in GOOD.items()}
+    arrays |= {name: np.asarray(value, np.float32) for name, value in scores.items()}
+    plain = make_quality(np.zeros(n, np.int64))
+    return replace(plain, **arrays)
+
+
+def accepted(parameters=DEFAULT, **scores):
+    return apply_rule(quality(**scores), parameters).accepted.tolist()
+
+
+def reasons(judged, k=0):
+    return [sentence.split(":")[0] for sentence in judged.reasons(k)]
+
+
+def test_a_good_component_is_accepted_without_reasons():
+    judged = apply_rule(quality(), DEFAULT)
+    assert judged.accepted.all()
+    assert judged.reasons(0) == []
+
+
+@pytest.mark.parametrize("reason", LIMITS)
+def test_each_limit_rejects_what_lies_beyond_it(reason):
+    score, name, side = LIMITS[reason]
+    limit = getattr(DEFAULT, name)
+    # The limit itself is allowed; a score is as exact as a float32.
+    values = [limit + 0.01 * side, np.float32(limit) * (1 + 1e-6 * side), limit - 0.01 * side]
+    judged = apply_rule(quality(**{score: values}), DEFAULT)
+    assert judged.accepted.tolist() == [True, True, False]
+    assert reasons(judged, 2) == [reason]
+
+
+@pytest.mark.parametrize("reason", LIMITS)
+def test_each_limit_can_be_moved(reason):
+    score, name, side = LIMITS[reason]
+    value = getattr(DEFAULT, name) - 0.01 * side
+    moved = replace(DEFAULT, **{name: value - 0.01 * side})
+    assert accepted(DEFAULT, **{score: [value]}) == [False]
+    assert accepted(moved, **{score: [value]}) == [True]
+
+
+def test_a_reason_says_value_limit_and_meaning():
+    judged = apply_rule(quality(snr=[5.25], ring=[0.3]), DEFAULT)
+    first, second = judged.reasons(0)
+    assert first == (
+        "low SNR: 5.25 against a limit of 8; its transients hardly stand out of the "
+        "noise"
+    )
+    assert second.startswith("ring: 0.3 against a limit of 0.12;")
+
+
+def test_all_that_is_wrong_is_said():
+    nothing = {name: [value] for name, value in {
+        "snr": 0, "r_value": 0, "relative_area": 0, "soma_area": 0, "ring": 1, "edge": 0
+    }.items()}  # fmt: skip
+    judged = apply_rule(quality(**nothing), DEFAULT)
+    expected = ["low SNR", "low r value", "small", "speck", "ring", "soft edge"]
+    assert reasons(judged) == expected
+
+
+def test_every_reason_has_its_own_bit_and_a_score():
+    assert len({reason.bit for reason in REASONS}) == len(REASONS)
+    for reason in REASONS:
+        assert reason.score in GOOD
+
+
+@pytest.mark.parametrize("rule", ["default", "caiman"])
+def test_decisions_by_hand_win(rule):
+    scores = {"snr": [20, 20, 1, 1], "caiman_snr": [5, 5, 0, 0]}
+    decided = replace(quality(**scores), manual=np.array([0, -1, 0, 1], np.int8))
+    judged = apply_rule(decided, QualityParameters(rule=rule))
+    assert judged.accepted.tolist() == [True, False, False, True]
+    np.testing.assert_array_equal(judged.manual, decided.manual)
+    assert reasons(judged, 3) != []  # what the rule found is still said
+
+
+def test_rules_can_be_changed_back_and_forth():
+    scores = quality(snr=[1, 20], caiman_snr=[5, 0])
+    first = apply_rule(scores, DEFAULT)
+    other = apply_rule(first, QualityParameters(rule="caiman"))
+    again = apply_rule(other, DEFAULT)
+    assert (first.rule, other.rule) == ("default", "caiman")
+    assert first.accepted.tolist() == again.accepted.tolist() == [False, True]
+    assert other.accepted.tolist() == [True, False]
+    assert again.limits == first.limits
+    np.testing.assert_array_equal(scores.flags, 0)
+
+
+# CaImAn: SNR > 2.5 or r >= 0.8, and SNR > 0.5 and r > -1.
+@pytest.mark.parametrize(
+    ("snr", "r_value", "expected"),
+    [
+        (5.0, 0.0, True),
+        (2.5, 0.0, False),
+        (np.nextafter(np.float32(2.5), 9), 0.0, True),
+        (0.6, 0.75, True),
+        (0.6, np.nextafter(np.float32(0.75), 0), False),
+        (0.5, 0.9, False),
+        (np.nextafter(np.float32(0.5), 9), 0.9, True),
+        (5.0, -1.0, False),
+        (5.0, np.nextafter(np.float32(-1), 0), True),
+    ],
+)
+def test_caimans_rule_is_as_strict_as_his(snr, r_value, expected):
+    parameters = QualityParameters(rule="caiman", caiman_min_r_value=0.75)
+    scores = {"caiman_snr": [snr], "caiman_r_value": [r_value]}
+    assert accepted(parameters, **scores) == [expected]
+
+
+def test_caimans_limits_can_be_moved():
+    scores = {"caiman_snr": [1.5], "caiman_r_value": [0.6]}
+    base = QualityParameters(rule="caiman")
+    assert accepted(base, **scores) == [False]
+    assert accepted(replace(base, caiman_min_snr=1.0), **scores) == [True]
+    assert accepted(replace(base, caiman_min_r_value=0.5), **scores) == [True]
+    lenient = replace(base, caiman_min_snr=1.0)
+    assert accepted(replace(lenient, caiman_snr_floor=1.5), **scores) == [False]
+    assert accepted(replace(lenient, caiman_r_value_floor=0.7), **scores) == [False]
+
+
+@pytest.mark.parametrize(
+    ("snr", "r_value", "expected"),
+    [
+        (1.0, 0.0, ["low CaImAn SNR", "low CaImAn r value"]),
+        (0.1, 0.9, ["low CaImAn SNR"]),
+        (5.0, -1.0, ["low CaImAn r value"]),
+    ],
+)
+def test_caimans_rule_says_why(snr, r_value, expected):
+    scores = quality(caiman_snr=[snr], caiman_r_value=[r_value])
+    judged = apply_rule(scores, QualityParameters(rule="caiman"))
+    assert reasons(judged) == expected
+
+
+def test_no_components_are_judged():
+    nobody = quality(snr=[], **{name: [] for name in GOOD if name != "snr"})
+    for rule in ("default", "caiman"):
+        judged = apply_rule(nobody, QualityParameters(rule=rule))
+        assert judged.flags.shape == judged.accepted.shape == (0,)

@@ -1,0 +1,172 @@
+"""Scores tell a cell in focus from everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.ndimage as ndi
+import scipy.sparse as sp
+
+from napari_cnmf.quality.scores import areas, peak_snr, relative, shape_scores
+
+DIAMETER_PX = 11.0
+SIDE = 35
+DISTANCE = np.hypot(*(np.indices((SIDE, SIDE)) - SIDE // 2))
+INSIDE = np.ones((SIDE, SIDE), bool)
+CELL = np.clip(DIAMETER_PX / 2 + 0.5 - DISTANCE, 0, 1).astype(np.float32)
+
+
+def scores(event, footprint=CELL, inside=INSIDE):
+    return shape_scores(event.astype(np.float32), footprint, inside, DIAMETER_PX)
+
+
+def noisy(image, sd):
+    return image + sd * np.random.default_rng(0).standard_normal(image.shape)
+
+
+def test_a_cell_in_focus_scores_well():
+    r_value, ring, edge = scores(noisy(CELL, 0.05))
+    assert r_value > 0.98
+    assert abs(ring) < 0.05
+    assert edge > 0.2
+
+
+def test_scores_do_not_depend_on_brightness():
+    event = noisy(CELL, 0.1)
+    np.testing.assert_allclose(scores(7 * event), scores(event), rtol=1e-4)
+    np.testing.assert_allclose(scores(event, 3 * CELL), scores(event), rtol=1e-4)
+
+
+def test_noise_does_not_look_like_the_cell():
+    r_value, _, _ = scores(noisy(0 * CELL, 1.0))
+    assert abs(r_value) < 0.5
+
+
+def test_light_around_the_cell_is_a_ring():
+    halo = 0.3 * np.exp(-((DISTANCE / 15) ** 2))
+    rings = [scores(CELL + share * halo)[1] for share in (0, 0.5, 1)]
+    assert rings[0] < 0.02
+    assert np.all(np.diff(rings) > 0.05)
+
+
+def test_a_blurred_border_is_a_soft_edge():
+    edges = [scores(ndi.gaussian_filter(CELL, sd))[2] for sd in (0.1, 2, 4)]
+    assert np.all(np.diff(edges) < -0.03)
+
+
+def test_edges_count_in_diameters():
+    double = np.clip(DIAMETER_PX + 0.5 - DISTANCE, 0, 1).astype(np.float32)
+    sharp = shape_scores(double, double, INSIDE, 2 * DIAMETER_PX)[2]
+    # The same border on twice the diameter is twice as sharp.
+    assert sharp == pytest.approx(2 * scores(CELL)[2], rel=0.1)
+
+
+def test_a_cell_cut_by_the_border_scores_like_a_whole_one():
+    event = CELL + 0.3 * np.exp(-((DISTANCE / 15) ** 2))
+    inside = INSIDE.copy()
+    inside[:, :15] = False
+    cut = shape_scores(event * inside, CELL * inside, inside, DIAMETER_PX)
+    whole = scores(event)
+    assert cut[0] > 0.95
+    assert cut[1] == pytest.approx(whole[1], rel=0.2)
+
+
+@pytest.mark.parametrize("n_pixels", [0, 1, 2])
+def test_a_footprint_of_hardly_a_pixel_is_no_cell(n_pixels):
+    footprint = np.zeros_like(CELL)
+    footprint.flat[:n_pixels] = 1
+    assert scores(CELL, footprint) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("level", [0.0, -3.0])
+def test_an_event_image_without_light_is_no_cell(level):
+    r_value, ring, edge = scores(np.full_like(CELL, level))
+    assert (r_value, ring, edge) == (0.0, 1.0, 0.0)
+
+
+def test_a_cell_that_fills_its_box_has_no_ring_to_look_at():
+    full = np.ones_like(CELL)
+    assert scores(full, full)[1] == 1.0
+
+
+@pytest.mark.parametrize("window", [1, 4, 9])
+def test_peak_snr_is_the_mean_of_the_highest_hundredth(window):
+    rng = np.random.default_rng(1)
+    traces = rng.normal(0, 2, (5, 731)).astype(np.float32)
+    traces[:, 200:260] += 20
+    expected = []
+    for trace in traces:
+        averaged = ndi.uniform_filter1d(trace.astype(np.float64), window)
+        top = np.sort(averaged)[-7:].mean()
+        expected.append(top / (2 / np.sqrt(window)))
+    found = peak_snr(traces, np.full(5, 2, np.float32), window)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_peak_snr_does_not_depend_on_the_unit():
+    traces = np.random.default_rng(1).normal(0, 2, (5, 300)).astype(np.float32)
+    noise = np.full(5, 2, np.float32)
+    expected = peak_snr(traces, noise, 5)
+    np.testing.assert_allclose(peak_snr(9 * traces, 9 * noise, 5), expected, rtol=1e-5)
+
+
+def test_noise_alone_has_a_low_peak_snr():
+    traces = np.random.default_rng(1).normal(0, 2, (50, 3000)).astype(np.float32)
+    assert peak_snr(traces, np.full(50, 2, np.float32), 6).max() < 4
+
+
+def as_footprints(*images):
+    return sp.csc_array(np.array(images, np.float32).reshape(len(images), -1).T)
+
+
+def field(centre, radius, shape=(60, 80)):
+    y, x = np.indices(shape)
+    return np.hypot(y - centre[0], x - centre[1]) <= radius
+
+
+def test_areas_count_in_cell_bodies():
+    images = [field((30, 40), r) for r in (DIAMETER_PX / 2, DIAMETER_PX, 0.1)]
+    found = areas(as_footprints(*images), (60, 80), DIAMETER_PX)
+    np.testing.assert_allclose(found, [1, 4, 1 / 95], rtol=0.06)
+
+
+def test_dim_rims_do_not_count():
+    image = field((30, 40), 5).astype(float)
+    rim = image + 0.15 * field((30, 40), 12)
+    found = areas(as_footprints(image, rim), (60, 80), DIAMETER_PX)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("centre", [(0, 40), (59, 40), (30, 0), (30, 79)])
+def test_a_cell_cut_by_the_border_counts_more(centre):
+    image = field(centre, 5)
+    (found,) = areas(as_footprints(image), (60, 80), DIAMETER_PX)
+    expected = 1.6 * image.sum() / (np.pi / 4 * DIAMETER_PX**2)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_empty_footprint_has_no_area():
+    image = field((30, 40), 5)
+    found = areas(as_footprints(0 * image, image), (60, 80), DIAMETER_PX)
+    assert found[0] == 0
+    assert found[1] > 0
+
+
+def test_areas_relate_to_the_clearest_components():
+    area = np.array([1, 2, 4, 8, 100, 200], np.float32)
+    snr = np.array([9, 8, 10, 9, 1, 50], np.float32)
+    r_value = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.1], np.float32)
+    # The clearest third holds the third and sixth; the sixth does not look right.
+    np.testing.assert_allclose(relative(area, snr, r_value), area / 4)
+
+
+def test_without_clear_components_areas_relate_to_all():
+    area = np.array([1, 2, 9], np.float32)
+    found = relative(area, np.ones(3), np.zeros(3))
+    np.testing.assert_allclose(found, area / 2)
+
+
+def test_no_components_have_no_areas():
+    nothing = areas(sp.csc_array((4800, 0), dtype=np.float32), (60, 80), DIAMETER_PX)
+    assert nothing.shape == (0,)
+    assert relative(nothing, nothing, nothing).shape == (0,)

@@ -90,9 +90,7 @@ def matched(components: Components, truth: Simulation) -> list[tuple[int, int]]:
     union = found.sum(axis=0)[:, None] + true.sum(axis=0)[None] - both
     overlap = both / np.maximum(union, 1)
     pairs = zip(*linear_sum_assignment(-overlap), strict=True)
-    return [
-        (k, j) for k, j in pairs if overlap[k, j] > 1 / 3 and truth.kind[j] == SOMA
-    ]
+    return [(k, j) for k, j in pairs if overlap[k, j] > 1 / 3 and truth.kind[j] == SOMA]
 
 
 def clear_somata(truth: Simulation) -> np.ndarray:

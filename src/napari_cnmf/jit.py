@@ -7,7 +7,7 @@ keeps NaN and infinity, which mark missing pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numba
 
@@ -25,5 +25,5 @@ def kernel(function: F) -> F:
     The result of a reordered sum is the same on every call on one machine, so runs
     stay reproducible byte for byte there.
     """
-    compiled: F = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)(function)
-    return compiled
+    compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)(function)
+    return cast("F", compiled)

@@ -27,9 +27,10 @@ def test_hats_are_a_partition_of_unity(field_shape, pitch_px):
 @given(FIELDS, PITCHES)
 def test_a_plane_is_interpolated_exactly(field_shape, pitch_px):
     grid = hat_grid(field_shape, pitch_px)
-    ends = [np.linspace(0, n - 1, h.n_nodes) for n, h in zip(
-        field_shape, (grid.rows, grid.cols), strict=True
-    )]
+    ends = [
+        np.linspace(0, n - 1, h.n_nodes)
+        for n, h in zip(field_shape, (grid.rows, grid.cols), strict=True)
+    ]
     at_nodes = np.add.outer(2 * ends[0], -3 * ends[1]).ravel()
     plane = (at_nodes[grid.nodes] * grid.shares).sum(axis=1)
     y, x = np.indices(field_shape)

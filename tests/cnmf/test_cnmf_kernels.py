@@ -51,9 +51,7 @@ def test_project_grid_is_the_product_with_the_maps(model):
     movie = scene(model)
     model.weights[::3] = 0
     out = np.full((model.grid.n_nodes, movie.shape[1]), 7, np.float32)
-    kernels.project_grid(
-        movie, model.grid.nodes, model.grid.shares, model.weights, out
-    )
+    kernels.project_grid(movie, model.grid.nodes, model.grid.shares, model.weights, out)
     np.testing.assert_allclose(out, twins.maps(model).T @ movie, **TOLERANCE)
 
 
@@ -118,7 +116,8 @@ def test_regress_pixels_is_non_negative_least_squares(model, start):
     assert (values >= 0).all()
     assert (weights >= 0).all()
     assert off_by(values, best, energy) < 0.1
-    local = np.einsum("pi,pit->pt", model.grid.shares, model.background[model.grid.nodes])
+    around = model.background[model.grid.nodes]
+    local = np.einsum("pi,pit->pt", model.grid.shares, around)
     assert off_by(weights, best_weights, energies(local)) < 0.1
 
 

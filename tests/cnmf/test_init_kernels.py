@@ -189,7 +189,8 @@ def test_search_stops_at_the_largest_number():
 
 def test_search_ends_on_a_movie_without_noise():
     shape = (20, 20, 40)
-    for movie in (np.zeros(shape), np.ones(shape), np.eye(20)[..., None] + np.zeros(40)):
+    diagonal = np.eye(20)[..., None] + np.zeros(40)
+    for movie in (np.zeros(shape), np.ones(shape), diagonal):
         residual, blurred = filtered(
             np.ascontiguousarray(movie, np.float32), 5, gaussian_taps(2.0), 1
         )

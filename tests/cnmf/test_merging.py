@@ -75,7 +75,8 @@ def test_a_chain_of_fragments_becomes_one_cell():
     outer[0][:, 10:] = outer[1][:, :14] = 0
     found = merged([outer[0], middle, outer[1]], traces(0, 0, 0))
     assert len(found) == 1
-    np.testing.assert_array_equal(found.footprints.toarray().ravel() > 0, CELL.ravel() > 0)
+    image = found.footprints.toarray().reshape(FIELD)
+    np.testing.assert_array_equal(image > 0, CELL > 0)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,10 @@ def test_different_cells_stay_as_they_are(images, numbers):
 
 def test_neighbours_too_large_for_one_cell_stay_apart():
     assert len(merged([CELL, NEAR], traces(0, 0), max_area_somas=1.0)) == 2
-    assert len(merged([CELL, NEAR], traces(0, 0), max_area_somas=4.0, touching_share=0.01)) == 1
+    assert (
+        len(merged([CELL, NEAR], traces(0, 0), max_area_somas=4.0, touching_share=0.01))
+        == 1
+    )
 
 
 def test_a_merged_cell_takes_the_place_of_its_first_member():

@@ -9,7 +9,11 @@ import pytest
 from cnmf import cnmf_twins as twins
 from scipy.ndimage import gaussian_filter
 
-from napari_cnmf.cnmf.parameters import CnmfParameters, SpatialParameters
+from napari_cnmf.cnmf.parameters import (
+    BackgroundParameters,
+    CnmfParameters,
+    SpatialParameters,
+)
 from napari_cnmf.cnmf.spatial import (
     candidates,
     gaussian_taps,
@@ -143,14 +147,18 @@ def test_the_weights_of_the_background_are_smoothed(model):
     by_pixel = candidates(model, 1)
     spike = np.zeros(23 * 31, np.float32)
     spike[11 * 31 + 15] = 1
-    smooth = outlined(model, by_pixel, spike, PARAMETERS).weights.reshape(23, 31)
+    background = BackgroundParameters(weight_smoothing_px=1.0)
+    parameters = CnmfParameters(background=background)
+    smooth = outlined(model, by_pixel, spike, parameters).weights.reshape(23, 31)
     assert smooth.sum() == pytest.approx(1, rel=1e-3)
     assert smooth.max() == smooth[11, 15] == pytest.approx(1 / (2 * np.pi), rel=0.05)
 
 
 def test_no_cells_are_no_footprints():
     model = twins.make_model(n_cells=0)
-    again = update_footprints(twins.render(model, 1.0), model, PARAMETERS)
+    background = BackgroundParameters(weight_smoothing_px=1.0)
+    parameters = CnmfParameters(background=background)
+    again = update_footprints(twins.render(model, 1.0), model, parameters)
     assert again.footprints.shape == (23 * 31, 0)
     expected = gaussian_filter(model.weights.reshape(23, 31), 1.0).ravel()
     assert np.corrcoef(again.weights, expected)[0, 1] > 0.8

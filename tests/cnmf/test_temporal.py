@@ -131,7 +131,7 @@ def test_a_cell_without_pixels_has_no_trace(model):
 def test_no_two_cells_of_a_colour_overlap(n_cells, density, seed):
     rng = np.random.default_rng(seed)
     overlaps = rng.random((n_cells, n_cells)) < density
-    overlaps = sp.csr_array((overlaps | overlaps.T | np.eye(n_cells, dtype=bool)))
+    overlaps = sp.csr_array(overlaps | overlaps.T | np.eye(n_cells, dtype=bool))
     groups = colour(overlaps.astype(np.float32))
     together = np.concatenate([np.empty(0, int), *groups])
     assert sorted(together) == list(range(n_cells))

@@ -16,7 +16,7 @@ def event_boxes(movie, origin, corners, weights, side):
         image = movie @ weights[k]
         for i in range(side):
             for j in range(side):
-                y, x = corner + [i, j] - origin
+                y, x = corner[0] + i - origin[0], corner[1] + j - origin[1]
                 if 0 <= y < image.shape[0] and 0 <= x < image.shape[1]:
                     boxes[k, i, j] = image[y, x]
     return boxes

@@ -6,6 +6,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from quality import quality_twins as twins
 
 from napari_cnmf.compute import SerialBackend, Stopwatch, ThreadBackend, silent
@@ -123,8 +124,6 @@ def test_event_boxes_equal_their_twin(shape):
 
 
 def test_subtract_sources_leaves_the_component_itself():
-    import scipy.sparse as sp
-
     rng = np.random.default_rng(3)
     n_y, n_x, n_t, side = 11, 14, 30, 5
     dense = rng.random((n_y * n_x, 6)) * (rng.random((n_y * n_x, 6)) < 0.3)
@@ -141,6 +140,10 @@ def test_subtract_sources_leaves_the_component_itself():
         others = np.arange(6) != k
         image = dense[:, others] @ traces[others]
         expected = twins.event_boxes(
-            -image.reshape(n_y, n_x, n_t), (0, 0), corners[[k]], weights[[k]].toarray(), side
+            -image.reshape(n_y, n_x, n_t),
+            (0, 0),
+            corners[[k]],
+            weights[[k]].toarray(),
+            side,
         )
         np.testing.assert_allclose(boxes[k], expected[0], atol=1e-4)

@@ -19,7 +19,7 @@ GOOD = {
     "relative_area": 1.0,
     "soma_area": 1.0,
     "ring": 0.0,
-    "edge": 0.5,
+    "edge": 1.0,
     "caiman_snr": 5.0,
     "caiman_r_value": 0.9,
 }
@@ -62,8 +62,9 @@ def test_a_good_component_is_accepted_without_reasons():
 def test_each_limit_rejects_what_lies_beyond_it(reason):
     score, name, side = LIMITS[reason]
     limit = getattr(DEFAULT, name)
-    # The limit itself is allowed; a score is as exact as a float32.
-    values = [limit + 0.01 * side, np.float32(limit) * (1 + 1e-6 * side), limit - 0.01 * side]
+    # The limit itself is allowed, but for what float32 makes of it.
+    at_limit = np.float32(limit) * (1 + 1e-6 * side)
+    values = [limit + 0.01 * side, at_limit, limit - 0.01 * side]
     judged = apply_rule(quality(**{score: values}), DEFAULT)
     assert judged.accepted.tolist() == [True, True, False]
     assert reasons(judged, 2) == [reason]
@@ -79,7 +80,8 @@ def test_each_limit_can_be_moved(reason):
 
 
 def test_a_reason_says_value_limit_and_meaning():
-    judged = apply_rule(quality(snr=[5.25], ring=[0.3]), DEFAULT)
+    limits = QualityParameters(min_snr=8.0, max_ring=0.12)
+    judged = apply_rule(quality(snr=[5.25], ring=[0.3]), limits)
     first, second = judged.reasons(0)
     assert first == (
         "low SNR: 5.25 against a limit of 8; its transients hardly stand out of the "

@@ -34,7 +34,7 @@ def to_components(
     noise = (summary.noise * (gains(summary) > 0)).ravel()
     footprints = sp.csc_array(sp.diags_array(noise) @ model.footprints)
     norms = np.sqrt(footprints.power(2).sum(axis=0)).astype(np.float32)
-    footprints = sp.csc_array(footprints @ sp.diags_array(1 / norms))
+    footprints = sp.csc_array(footprints @ sp.diags_array(1 / norms)).sorted_indices()
     parts, scale = demixed.parts, norms[:, None]
     offset = parts.baseline.mean(axis=1) * norms
     denoised = parts.calcium * scale

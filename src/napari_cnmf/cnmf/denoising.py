@@ -70,7 +70,7 @@ class Denoiser:
             return self._constrained(raw, baseline)
         penalty = self.parameters.penalty_sd * noise
         calcium, spikes = deconvolve(raw - baseline, self.ar, penalty)
-        ar = np.tile(np.float32(self.ar), (len(raw), 1))
+        ar = np.tile(np.asarray(self.ar, np.float32), (len(raw), 1))
         return Denoised(calcium, spikes, baseline, ar, noise, penalty)
 
     def smooth(self, background: np.ndarray) -> np.ndarray:

@@ -205,7 +205,6 @@ def outline(
     Kept is the largest 4-connected piece where the smoothed footprint exceeds `share`
     of its maximum and `floor[k]`; the kept values are the smoothed ones.
     """
-    radius = len(taps) // 2
     for k in range(len(indptr) - 1):
         first, last = indptr[k], indptr[k + 1]
         if first == last:
@@ -250,7 +249,7 @@ def _smooth(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _largest_piece(image: np.ndarray, level: float) -> np.ndarray:
+def _largest_piece(image: np.ndarray, level: np.float32) -> np.ndarray:
     """Mask of the 4-connected piece above `level` with the largest sum."""
     n_y, n_x = image.shape
     labels = np.zeros((n_y, n_x), np.int32)
@@ -272,11 +271,11 @@ def _largest_piece(image: np.ndarray, level: float) -> np.ndarray:
             y, x = stack[size] // n_x, stack[size] % n_x
             total += image[y, x]
             for a, b in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                if 0 <= a < n_y and 0 <= b < n_x:
-                    if labels[a, b] == 0 and image[a, b] > level:
-                        labels[a, b] = label
-                        stack[size] = a * n_x + b
-                        size += 1
+                inside = 0 <= a < n_y and 0 <= b < n_x
+                if inside and labels[a, b] == 0 and image[a, b] > level:
+                    labels[a, b] = label
+                    stack[size] = a * n_x + b
+                    size += 1
         if total > best_sum:
             best, best_sum = label, total
     return labels == best if best else np.zeros((n_y, n_x), np.bool_)

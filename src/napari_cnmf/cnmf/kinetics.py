@@ -66,7 +66,7 @@ def _shapes(lag_s: np.ndarray, rise_s: float) -> np.ndarray:
     Without their mean: an offset says nothing of the decay.
     """
     decay_s = _DECAYS_S[:, None]
-    rise_s = np.minimum(max(rise_s, 1e-4), 0.5 * decay_s)
-    shapes = decay_s * np.exp(-lag_s / decay_s) - rise_s * np.exp(-lag_s / rise_s)
+    fast_s = np.minimum(max(rise_s, 1e-4), 0.5 * decay_s)
+    shapes = decay_s * np.exp(-lag_s / decay_s) - fast_s * np.exp(-lag_s / fast_s)
     shapes -= shapes.mean(axis=1, keepdims=True)
     return shapes / np.linalg.norm(shapes, axis=1, keepdims=True)

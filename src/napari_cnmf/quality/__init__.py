@@ -1,1 +1,1 @@
-"""TODO"""
+"""Is a component a cell: scores, rules and reasons."""

@@ -94,7 +94,7 @@ def event_images(
     reader = BoxReader(movie, summary, bin_frames, corners, side, weights)
     backend.run(reader, tiles, collect, cancel)
     gain = gains(summary).ravel() * np.float32(np.sqrt(bin_frames))
-    footprints = (sp.diags_array(gain) @ components.footprints).astype(np.float32)
+    footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     maps = sp.diags_array(gain) @ components.background.maps
     model = sp.hstack([footprints, maps], format="csr").astype(np.float32)
     traces = np.concatenate([components.raw, components.background.traces])
@@ -162,7 +162,7 @@ def tile_slices(field_shape: tuple[int, int]) -> list[tuple[slice, slice]]:
 
 
 def _boxed(
-    footprints: sp.sparray, corners: np.ndarray, side: int, movie: Movie
+    footprints: sp.csc_array, corners: np.ndarray, side: int, movie: Movie
 ) -> np.ndarray:
     """Footprints in their boxes, cut where they leave them."""
     coo = footprints.tocoo()

@@ -1,4 +1,4 @@
-"""Scores of the default rule: is a component one cell in focus?
+"""Scores of the default rule, which ask whether a component is one cell in focus.
 
 All but the SNR look at the event image: the mean movie of the moments when the
 component is active, after its neighbours and the background are taken out. A cell in

@@ -27,7 +27,7 @@ _BOX_HALF_DIAMETERS = 1.5
 _SNR_WINDOW_DECAYS = 0.4
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     movie: Movie,
     summary: SummaryImages,
     components: Components,

@@ -54,6 +54,7 @@ def draw_field(
         Width of a pixel.
     """
     bare(axes)
+    axes.set_anchor("NW")
     low, high = np.percentile(image, (2, 99.8))
     # The root lifts dim cells beside bright ones.
     norm = PowerNorm(0.6, low, max(high, low + 1e-6), clip=True)

@@ -109,7 +109,7 @@ def draw_times(axes: Axes, records: Sequence[StageRecord]) -> None:
     axes.set_title(
         f"{sum(seconds):.1f} s in all", loc="right", fontsize=SMALL_PT, color=SOFT
     )
-    _bars(axes, names, seconds, [f"{s:.2g} s" for s in seconds], CELL_COLOURS[1])
+    _bars(axes, names, seconds, [f"{s:.2f} s" for s in seconds], CELL_COLOURS[1])
 
 
 def _bars(

@@ -46,42 +46,94 @@ def greedy(
     traces : ndarray
         (K, T) float32.
     """
-    diameter = parameters.diameter_px
     n_t = movie.shape[1]
-    missing = max(kernels.LANES - n_t, 0)
-    if missing:
-        movie = np.pad(movie, ((0, 0), (0, missing)))
-    frames = movie.reshape(*field_shape, -1)
-    sigma = _BLUR_SIGMA * diameter
-    taps = gaussian_taps(sigma)
-    step = max(1, int(0.6 * sigma))
-    residual = np.empty_like(frames)
-    coarse = [-(-n // step) for n in field_shape]
-    blurred = np.empty((*coarse, frames.shape[2]), np.float32)
-    half = round(_LOCAL_MEAN_HALF * diameter)
-    kernels.filter_movie(frames, half, taps, step, residual, blurred)
-    kernels.centre_by_median(blurred)
-    corners, images, traces, _ = kernels.search(
-        residual,
-        blurred,
-        taps,
-        step,
-        round(_BOX_HALF * diameter),
-        parameters.event_threshold_sd,
-        parameters.min_event_energy,
-        n_max,
-    )
-    return _as_footprints(corners, images, field_shape), traces[:, :n_t]
+    if n_t < kernels.LANES:
+        movie = np.pad(movie, ((0, 0), (0, kernels.LANES - n_t)))
+    search = _Search(movie.reshape(*field_shape, -1), parameters)
+    columns: list[sp.coo_array] = []
+    traces: list[np.ndarray] = []
+    while len(columns) < n_max and search.best_energy >= parameters.min_event_energy:
+        image, trace = search.take()
+        if image.any():
+            columns.append(sp.coo_array(image.reshape(-1, 1)))
+            traces.append(trace[:n_t])
+    if not columns:
+        empty = sp.csc_array((len(movie), 0), dtype=np.float32)
+        return empty, np.zeros((0, n_t), np.float32)
+    return sp.hstack(columns, format="csc"), np.stack(traces)
 
 
-def _as_footprints(
-    corners: np.ndarray, images: np.ndarray, field_shape: tuple[int, int]
-) -> sp.csc_array:
-    """Put the boxed images into columns."""
-    k, i, j = np.nonzero(images)
-    pixels = (corners[k, 0] + i) * field_shape[1] + corners[k, 1] + j
-    indptr = np.searchsorted(k, np.arange(len(images) + 1))
-    shape = (field_shape[0] * field_shape[1], len(images))
-    return sp.csc_array(
-        (images[k, i, j], pixels.astype(np.int32), indptr.astype(np.int32)), shape=shape
-    )
+class _Search:
+    """The residual of a movie, sharp and blurred, from which components are taken."""
+
+    def __init__(self, movie: np.ndarray, parameters: InitParameters) -> None:
+        diameter = parameters.diameter_px
+        sigma = _BLUR_SIGMA * diameter
+        self.threshold = parameters.event_threshold_sd
+        self.half = round(_BOX_HALF * diameter)
+        self.taps = gaussian_taps(sigma)
+        self.step = max(1, int(0.6 * sigma))
+        n_y, n_x, n_t = movie.shape
+        coarse = -(-n_y // self.step), -(-n_x // self.step)
+        self.residual = np.empty_like(movie)
+        self.blurred = np.empty((*coarse, n_t), np.float32)
+        around = round(_LOCAL_MEAN_HALF * diameter)
+        for start in range(0, n_t, kernels.LANES):
+            # The last frames are done together with some that were done before.
+            first = min(start, n_t - kernels.LANES)
+            kernels.subtract_local_mean(movie, around, first, self.residual)
+            kernels.blur(self.residual, self.taps, self.step, first, self.blurred)
+        kernels.centre_by_median(self.blurred)
+        self.noise = np.empty(coarse, np.float32)
+        self.energy = np.empty(coarse, np.float32)
+        kernels.noise_image(self.blurred, self.noise)
+        self._weigh((0, coarse[0]), (0, coarse[1]))
+
+    @property
+    def best_energy(self) -> float:
+        """Event energy of the best seed."""
+        return float(self.energy.max())
+
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """Fit the component at the best seed, subtract it, and return it.
+
+        Returns
+        -------
+        image : ndarray
+            (Y, X) float32; zero if nothing could be fitted.
+        trace : ndarray
+            (T,) float32.
+        """
+        seed = np.unravel_index(np.argmax(self.energy), self.energy.shape)
+        before = self.energy[seed]
+        n_y, n_x, n_t = self.residual.shape
+        y0, x0 = (max(int(s) * self.step - self.half, 0) for s in seed)
+        y1, x1 = (int(s) * self.step + self.half + 1 for s in seed)
+        box = np.zeros((min(y1, n_y) - y0, min(x1, n_x) - x0), np.float32)
+        trace = np.empty(n_t, np.float32)
+        kernels.rank_one(self.residual, self.blurred[seed], y0, x0, box, trace)
+        kernels.subtract(self.residual, y0, x0, box, trace)
+        rows = self._reach(y0, box.shape[0], self.energy.shape[0])
+        cols = self._reach(x0, box.shape[1], self.energy.shape[1])
+        kernels.subtract_blurred(
+            self.blurred, y0, x0, box, trace, self.taps, self.step, rows, cols
+        )
+        self._weigh(rows, cols)
+        if self.energy[seed] > 0.5 * before:
+            # It explains little of its own seed, which must not be picked for ever.
+            self.noise[seed] = self.energy[seed] = 0
+        image = np.zeros((n_y, n_x), np.float32)
+        image[y0 : y0 + box.shape[0], x0 : x0 + box.shape[1]] = box
+        return image, trace
+
+    def _weigh(self, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+        """Work out the event energy of a region anew."""
+        kernels.event_energy(
+            self.blurred, self.noise, self.threshold, rows, cols, self.energy
+        )
+
+    def _reach(self, start: int, n: int, n_coarse: int) -> tuple[int, int]:
+        """Coarse pixels that pixels from `start` to ``start + n`` reach."""
+        radius = len(self.taps) // 2
+        low = max(-(-(start - radius) // self.step), 0)
+        return low, min((start + n - 1 + radius) // self.step + 1, n_coarse)

@@ -16,33 +16,13 @@ LANES = 16
 
 
 @kernel
-def filter_movie(
-    movie: np.ndarray,
-    half: int,
-    taps: np.ndarray,
-    step: int,
-    residual: np.ndarray,
-    blurred: np.ndarray,
-) -> None:
-    """Subtract the local mean; blur what is left, keeping every `step`-th pixel.
-
-    The local mean is that of a box of ``2 * half + 1`` px, cut at the border; the
-    filter is separable, with a zero border. `movie` and `residual` are (Y, X, T) of at
-    least `LANES` frames, `blurred` is (Y / step, X / step, T).
-    """
-    n_t = movie.shape[2]
-    for start in range(0, n_t + LANES - 1, LANES):
-        # The last frames are done together with some that were done before.
-        first = min(start, n_t - LANES)
-        _subtract_local_mean(movie, half, first, residual)
-        _blur(residual, taps, step, first, blurred)
-
-
-@kernel
-def _subtract_local_mean(
+def subtract_local_mean(
     movie: np.ndarray, half: int, first: int, out: np.ndarray
 ) -> None:
-    """Write `LANES` frames minus their mean in a box, by running sums."""
+    """Write `LANES` frames, from `first` on, minus their mean in a box.
+
+    The box of ``2 * half + 1`` px is cut at the border; its sums run along both axes.
+    """
     n_y, n_x = movie.shape[:2]
     columns = np.zeros((n_x, LANES), np.float32)
     total = np.empty(LANES, np.float32)
@@ -74,10 +54,13 @@ def _subtract_local_mean(
 
 
 @kernel
-def _blur(
+def blur(
     movie: np.ndarray, taps: np.ndarray, step: int, first: int, out: np.ndarray
 ) -> None:
-    """Filter `LANES` frames at every `step`-th pixel."""
+    """Filter `LANES` frames, from `first` on, at every `step`-th pixel.
+
+    The filter is separable, its border zero; `out` is (Y / step, X / step, T).
+    """
     n_y, n_x = movie.shape[:2]
     radius = len(taps) // 2
     row = np.empty((n_x, LANES), np.float32)
@@ -142,30 +125,46 @@ def _select(values: np.ndarray, rank: int) -> float:
 
 
 @kernel
-def noise_of(trace: np.ndarray) -> float:
-    """Noise of a trace from its second differences; unbiased for white noise."""
-    total = np.float32(0.0)
-    for t in range(1, len(trace) - 1):
-        bend = trace[t - 1] - 2 * trace[t] + trace[t + 1]
-        total += bend * bend
-    return np.sqrt(total / (6.0 * max(len(trace) - 2, 1)))
+def noise_image(movie: np.ndarray, out: np.ndarray) -> None:
+    """Write the noise of each pixel from its second differences in time."""
+    n_y, n_x, n_t = movie.shape
+    for y in range(n_y):
+        for x in range(n_x):
+            total = np.float32(0.0)
+            for t in range(1, n_t - 1):
+                bend = movie[y, x, t - 1] - 2 * movie[y, x, t] + movie[y, x, t + 1]
+                total += bend * bend
+            out[y, x] = np.sqrt(total / np.float32(6 * max(n_t - 2, 1)))
 
 
 @kernel
-def event_energy(trace: np.ndarray, noise: float, threshold: float) -> float:
-    """Sum of squares above `threshold` noise sd, in units of the noise variance."""
-    if noise <= 0:
-        return 0.0
-    level = np.float32(threshold * noise)
-    total = np.float32(0.0)
-    for t in range(len(trace)):
-        above = max(trace[t] - level, np.float32(0.0))
-        total += above * above
-    return total / (noise * noise)
+def event_energy(
+    movie: np.ndarray,
+    noise: np.ndarray,
+    threshold: float,
+    rows: tuple[int, int],
+    cols: tuple[int, int],
+    out: np.ndarray,
+) -> None:
+    """Write, for a region, each pixel's sum of squares above the noise threshold.
+
+    In units of the noise variance; 0 where the noise is 0.
+    """
+    for y in range(rows[0], rows[1]):
+        for x in range(cols[0], cols[1]):
+            out[y, x] = 0
+            if noise[y, x] <= 0:
+                continue
+            level = np.float32(threshold) * noise[y, x]
+            total = np.float32(0.0)
+            for t in range(movie.shape[2]):
+                above = max(movie[y, x, t] - level, np.float32(0.0))
+                total += above * above
+            out[y, x] = total / (noise[y, x] * noise[y, x])
 
 
 @kernel
-def keep_piece(image: np.ndarray, level: float, y: int, x: int) -> None:
+def keep_piece(image: np.ndarray, level: np.float32, y: int, x: int) -> None:
     """Set to zero all that is below `level` or not connected (4 ways) to (y, x)."""
     n_y, n_x = image.shape
     inside = np.zeros((n_y, n_x), np.uint8)
@@ -179,11 +178,11 @@ def keep_piece(image: np.ndarray, level: float, y: int, x: int) -> None:
         size -= 1
         i, j = stack[size, 0], stack[size, 1]
         for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
-            if 0 <= a < n_y and 0 <= b < n_x and not inside[a, b]:
-                if image[a, b] > level:
-                    inside[a, b] = 1
-                    stack[size, 0], stack[size, 1] = a, b
-                    size += 1
+            new = 0 <= a < n_y and 0 <= b < n_x and not inside[a, b]
+            if new and image[a, b] > level:
+                inside[a, b] = 1
+                stack[size, 0], stack[size, 1] = a, b
+                size += 1
     for i in range(n_y):
         for j in range(n_x):
             if not inside[i, j]:
@@ -243,88 +242,39 @@ def rank_one(
 
 
 @kernel
-def search(
+def subtract(
+    movie: np.ndarray, y0: int, x0: int, image: np.ndarray, trace: np.ndarray
+) -> None:
+    """Subtract ``image * trace`` from the box of a movie at (y0, x0)."""
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            weight = image[i, j]
+            if weight > 0:
+                for t in range(len(trace)):
+                    movie[y0 + i, x0 + j, t] -= weight * trace[t]
+
+
+@kernel
+def subtract_blurred(
     movie: np.ndarray,
-    blurred: np.ndarray,
+    y0: int,
+    x0: int,
+    image: np.ndarray,
+    trace: np.ndarray,
     taps: np.ndarray,
     step: int,
-    half: int,
-    threshold: float,
-    stop: float,
-    n_max: int,
-) -> tuple:
-    """Pick the pixel of most event energy, fit it, subtract it, and so on.
-
-    `movie` (Y, X, T) and its blurred, coarser copy are used up. Returns corners
-    (K, 2), images (K, side, side), traces (K, T) and energies (K,).
-    """
-    n_y, n_x, n_t = movie.shape
-    m_y, m_x = blurred.shape[:2]
-    side = 2 * half + 1
+    rows: tuple[int, int],
+    cols: tuple[int, int],
+) -> None:
+    """Subtract from a region of a blurred, coarser movie what `subtract` does to it."""
     radius = len(taps) // 2
-    corners = np.zeros((n_max, 2), np.int64)
-    images = np.zeros((n_max, side, side), np.float32)
-    traces = np.zeros((n_max, n_t), np.float32)
-    energies = np.zeros(n_max, np.float32)
-    noise = np.empty((m_y, m_x), np.float32)
-    energy = np.empty((m_y, m_x), np.float32)
-    for y in range(m_y):
-        for x in range(m_x):
-            noise[y, x] = noise_of(blurred[y, x])
-            energy[y, x] = event_energy(blurred[y, x], noise[y, x], threshold)
-    found = 0
-    while found < n_max:
-        best = 0.0
-        sy, sx = 0, 0
-        for y in range(m_y):
-            for x in range(m_x):
-                if energy[y, x] > best:
-                    best = energy[y, x]
-                    sy, sx = y, x
-        if best < stop:
-            break
-        y0, y1 = max(sy * step - half, 0), min(sy * step + half + 1, n_y)
-        x0, x1 = max(sx * step - half, 0), min(sx * step + half + 1, n_x)
-        image = images[found, : y1 - y0, : x1 - x0]
-        trace = traces[found]
-        rank_one(movie, blurred[sy, sx], y0, x0, image, trace)
-        norm = np.float32(0.0)
-        for i in range(y1 - y0):
-            for j in range(x1 - x0):
-                weight = image[i, j]
-                if weight > 0:
-                    norm += weight
-                    for t in range(n_t):
-                        movie[y0 + i, x0 + j, t] -= weight * trace[t]
-        before = energy[sy, sx]
-        for y in range(
-            max((y0 - radius) // step, 0), min((y1 + radius) // step + 1, m_y)
-        ):
-            for x in range(
-                max((x0 - radius) // step, 0), min((x1 + radius) // step + 1, m_x)
-            ):
-                weight = np.float32(0.0)
-                for i in range(
-                    max(y0, y * step - radius), min(y1, y * step + radius + 1)
-                ):
-                    for j in range(
-                        max(x0, x * step - radius), min(x1, x * step + radius + 1)
-                    ):
-                        weight += (
-                            taps[i - y * step + radius]
-                            * taps[j - x * step + radius]
-                            * image[i - y0, j - x0]
-                        )
-                if weight > 0:
-                    for t in range(n_t):
-                        blurred[y, x, t] -= weight * trace[t]
-                    energy[y, x] = event_energy(blurred[y, x], noise[y, x], threshold)
-        # A pick that explains little of its own seed must not be picked for ever.
-        if energy[sy, sx] > np.float32(0.5) * before:
-            energy[sy, sx] = 0
-            noise[sy, sx] = 0
-        if norm > 0:
-            corners[found, 0], corners[found, 1] = y0, x0
-            energies[found] = best
-            found += 1
-    return corners[:found], images[:found], traces[:found], energies[:found]
+    n_y, n_x = image.shape
+    for y in range(rows[0], rows[1]):
+        for x in range(cols[0], cols[1]):
+            top, left = y * step - radius, x * step - radius
+            weight = np.float32(0.0)
+            for i in range(max(y0, top), min(y0 + n_y, top + 2 * radius + 1)):
+                for j in range(max(x0, left), min(x0 + n_x, left + 2 * radius + 1)):
+                    weight += taps[i - top] * taps[j - left] * image[i - y0, j - x0]
+            for t in range(len(trace)):
+                movie[y, x, t] -= weight * trace[t]

@@ -1,0 +1,59 @@
+"""Importing the package is quick, and its public names are what they seem."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import napari_cnmf
+
+HEAVY = ("numba", "qtpy", "napari", "distributed", "dask", "scipy", "numpy", "h5py")
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level packages that are loaded after some code."""
+    show = "import sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{show}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_package_imports_nothing_heavy():
+    assert not modules_after("import napari_cnmf").intersection(HEAVY)
+
+
+def test_the_parser_of_the_command_line_imports_nothing_heavy():
+    code = "from napari_cnmf.cli.parser import build_parser; build_parser()"
+    assert not modules_after(code).intersection(HEAVY)
+
+
+def test_the_whole_core_imports_neither_interface_nor_cluster():
+    code = "import napari_cnmf\nfor name in napari_cnmf.__all__: getattr(napari_cnmf, name)"
+    loaded = modules_after(code)
+    assert "numba" in loaded
+    assert not loaded.intersection({"qtpy", "napari", "magicgui", "distributed"})
+
+
+@pytest.mark.parametrize("name", napari_cnmf.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(napari_cnmf, name) is not None
+    assert name in dir(napari_cnmf)
+
+
+@pytest.mark.parametrize("name", ["dff", "run", "simulate"])
+def test_a_module_does_not_hide_the_function_of_the_same_name(name):
+    __import__(f"napari_cnmf.{name}")
+    assert callable(getattr(napari_cnmf, name))
+    assert isinstance(sys.modules[f"napari_cnmf.{name}"], ModuleType)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'fitt'"):
+        _ = napari_cnmf.fitt

@@ -1,0 +1,174 @@
+"""The report: a whole picture for any result, with nothing cut off or overlapping."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import matplotlib
+import numpy as np
+import pytest
+from example_values import make_components, make_result
+from matplotlib.axis import Tick
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from napari_cnmf.errors import MissingStageError
+from napari_cnmf.report import draw_report, write_report
+from napari_cnmf.report.field import ENERGY, contour, contour_level
+from napari_cnmf.report.traces import MAX_POINTS, MAX_TRACES, clearest, thinned
+
+FIELD = (60, 90)
+
+
+def result_of(n_components: int, n_frames: int = 200, accepted: bool = True):
+    """A result with components that are all accepted or all rejected."""
+    components = make_components(np.arange(1, n_components + 1), FIELD, n_frames)
+    limits = {"low SNR": 3.0, "low r value": 0.8}
+    quality = replace(
+        components.quality,
+        flags=np.full(n_components, 0 if accepted else 0b100101, np.int32),
+        manual=np.zeros(n_components, np.int8),
+        limits=limits,
+    )
+    rng = np.random.default_rng(0)
+    traces = rng.random((2, n_components, n_frames)).astype(np.float32)
+    result = make_result(
+        replace(
+            components,
+            quality=quality,
+            denoised=traces[0],
+            residual_traces=0.1 * traces[1],
+            spikes=np.where(traces[1] > 0.9, traces[1], 0).astype(np.float32),
+            dff=traces[0],
+        )
+    )
+    image = rng.random(FIELD).astype(np.float32)
+    summary = replace(result.summary, correlation=image)
+    return replace(
+        result, summary=summary, movie=replace(result.movie, shape=(n_frames, *FIELD))
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_components", "accepted"), [(0, True), (1, True), (40, True), (40, False)]
+)
+def test_no_text_is_cut_off_or_written_over_another(n_components, accepted):
+    figure = draw_report(result_of(n_components, accepted=accepted))
+    figure.draw_without_rendering()
+    texts = [(text.get_text(), text.get_window_extent()) for text in drawn(figure)]
+    assert len(texts) > 10
+    width, height = figure.bbox.size
+    for i, (words, box) in enumerate(texts):
+        assert 0 <= box.x0 <= box.x1 <= width, words
+        assert 0 <= box.y0 <= box.y1 <= height, words
+        for others, other in texts[:i]:
+            assert not box.padded(-1.0).overlaps(other.padded(-1.0)), (words, others)
+
+
+def drawn(figure) -> list[Text]:
+    """All texts of the figure, but for the cells' numbers inside the image."""
+    axes = [axis for part in figure.axes for axis in (part.xaxis, part.yaxis)]
+    of_ticks = {tick.label1 for tick in figure.findobj(Tick)}
+    of_ticks |= {tick.label2 for tick in figure.findobj(Tick)}
+    texts = [text for text in figure.findobj(Text) if text not in of_ticks]
+    for axis in axes:
+        low, high = sorted(axis.get_view_interval())
+        ticks = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        texts += [tick.label1 for tick in ticks if axis.axes.axison]
+    return [t for t in texts if t.get_text().strip() and str(t.get_color()) != "white"]
+
+
+def test_the_file_has_its_full_size_and_replaces_an_older_one(tmp_path):
+    path = tmp_path / "report.png"
+    path.write_text("old")
+    write_report(result_of(3), path)
+    assert imread(path).shape[:2] == (1500, 2400)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.png"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shifts": None},
+        {"stages": ()},
+        {"components": replace(make_components(field_shape=FIELD), quality=None)},
+        {"components": replace(make_components(field_shape=FIELD), dff=None)},
+    ],
+    ids=["no shifts", "no times", "not evaluated", "no dff"],
+)
+def test_what_was_not_computed_is_left_out(changes):
+    assert draw_report(replace(result_of(4, n_frames=20), **changes)).axes
+
+
+def test_a_constant_movie_is_drawn():
+    result = result_of(0)
+    still = np.zeros(FIELD, np.float32)
+    summary = replace(result.summary, correlation=still)
+    shifts = replace(result.shifts, values=np.zeros((200, 2), np.float32))
+    draw_report(replace(result, summary=summary, shifts=shifts)).draw_without_rendering()
+
+
+def test_without_components_there_is_nothing_to_draw():
+    with pytest.raises(MissingStageError, match="run the fit first"):
+        draw_report(replace(make_result(), components=None))
+
+
+def test_matplotlib_stays_as_the_user_has_it(tmp_path):
+    before = dict(matplotlib.rcParams)
+    write_report(result_of(2), tmp_path / "report.png")
+    assert dict(matplotlib.rcParams) == before
+    pyplot = matplotlib.sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_a_contour_encloses_the_pixels_above_its_level():
+    components = make_components(np.array([2]), FIELD)
+    (line,) = contour(components, 0)
+    np.testing.assert_array_equal(line[0], line[-1])
+    pixels = np.argwhere(components.footprint(0))
+    x, y = line.T
+    assert x.min() < pixels[:, 1].min() < pixels[:, 1].max() < x.max()
+    assert y.min() < pixels[:, 0].min() < pixels[:, 0].max() < y.max()
+    assert x.max() - x.min() < 3
+
+
+def test_the_contour_level_keeps_the_stated_energy():
+    values = np.random.default_rng(0).random(500).astype(np.float32)
+    inside = values[values >= 2 * contour_level(values) * (1 - 1e-6)]
+    share = (inside**2).sum() / (values**2).sum()
+    assert ENERGY <= share < ENERGY + 0.01
+
+
+def test_an_empty_footprint_has_no_contour():
+    components = make_components(np.array([2]), FIELD)
+    empty = components.footprints.copy()
+    empty.data[:] = 0
+    empty.eliminate_zeros()
+    assert contour(replace(components, footprints=empty), 0) == []
+
+
+@pytest.mark.parametrize("length", [1, 5, MAX_POINTS, 10 * MAX_POINTS + 7])
+def test_a_thinned_trace_keeps_its_peaks_and_their_places(length):
+    trace = np.random.default_rng(length).random(length)
+    frames, values = thinned(trace)
+    assert len(frames) <= MAX_POINTS
+    np.testing.assert_array_equal(trace[frames], values)
+    assert np.all(np.diff(frames) >= 0)
+    span = -(-2 * length // MAX_POINTS)
+    whole = trace[: length // span * span] if span > 2 else trace
+    assert values.max() == whole.max()
+    assert values.min() == whole.min()
+
+
+def test_the_clearest_accepted_traces_come_first():
+    components = result_of(40).components
+    snr = components.quality.snr.copy()
+    snr[[5, 7]] = 1000, 2000
+    flags = components.quality.flags.copy()
+    flags[7] = 1
+    shown = clearest(
+        replace(components, quality=replace(components.quality, snr=snr, flags=flags))
+    )
+    assert len(shown) == MAX_TRACES
+    assert shown[0] == 5
+    assert 7 not in shown

@@ -35,7 +35,7 @@ def test_the_parser_of_the_command_line_imports_nothing_heavy():
 
 
 def test_the_whole_core_imports_neither_interface_nor_cluster():
-    code = "import napari_cnmf\nfor name in napari_cnmf.__all__: getattr(napari_cnmf, name)"
+    code = "import napari_cnmf as n\nfor name in n.__all__: getattr(n, name)"
     loaded = modules_after(code)
     assert "numba" in loaded
     assert not loaded.intersection({"qtpy", "napari", "magicgui", "distributed"})

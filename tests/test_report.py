@@ -105,7 +105,9 @@ def test_a_constant_movie_is_drawn():
     still = np.zeros(FIELD, np.float32)
     summary = replace(result.summary, correlation=still)
     shifts = replace(result.shifts, values=np.zeros((200, 2), np.float32))
-    draw_report(replace(result, summary=summary, shifts=shifts)).draw_without_rendering()
+    draw_report(
+        replace(result, summary=summary, shifts=shifts)
+    ).draw_without_rendering()
 
 
 def test_without_components_there_is_nothing_to_draw():

@@ -14,6 +14,8 @@ from scipy.signal import lfilter
 
 from napari_cnmf.cnmf.background import hat_grid
 from napari_cnmf.cnmf.model import Model
+from napari_cnmf.cnmf.parameters import InitParameters
+from napari_cnmf.cnmf.spatial import gaussian_taps
 
 # ---------------------------------------------------------------- small models
 
@@ -72,6 +74,15 @@ def render(model: Model, noise: float = 0.0, seed: int = 1) -> np.ndarray:
     movie = movie - movie.mean(axis=1, keepdims=True)
     movie = movie + noise * np.random.default_rng(seed).standard_normal(movie.shape)
     return np.ascontiguousarray(movie, np.float32)
+
+
+def planted(centres, shape=(40, 52), n_frames=300, height=3.0):
+    """Noise of one and sharply outlined cells (Y, X, T), their images and traces."""
+    images = np.array([disc(shape, c, 3.0) for c in centres]).reshape(-1, *shape)
+    traces = height * transients(len(centres), n_frames, seed=3)
+    movie = np.random.default_rng(5).normal(0, 1, (*shape, n_frames))
+    movie += np.tensordot(images, traces, (0, 0))
+    return movie.astype(np.float32), images, traces
 
 
 # ---------------------------------------------------------------- kernels.py
@@ -194,29 +205,24 @@ def rank_one(box: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return image, trace
 
 
-def search(
-    movie: np.ndarray,
-    taps: np.ndarray,
-    step: int,
-    half: int,
-    threshold: float,
-    stop: float,
-    n_max: int,
-):
+def search(movie: np.ndarray, parameters: InitParameters):
     """Greedy search that blurs the whole residual anew after every cell."""
-    movie = movie.astype(np.float64)
+    diameter = parameters.diameter_px
+    sigma, half = 0.32 * diameter, round(0.75 * diameter)
+    step, taps = max(1, int(0.6 * sigma)), gaussian_taps(sigma)
+    movie = movie - local_mean(movie, round(1.3 * diameter))
     start = blur_coarse(movie, taps, step)
-    # The middle as the kernel takes it: the upper one of an even number of frames.
+    # The median as the kernel takes it: the upper one of an even number of frames.
     centre = np.sort(start, axis=2)[:, :, start.shape[2] // 2, None]
-    noise = np.apply_along_axis(noise_of, 2, start)
+    noise = np.apply_along_axis(noise_of, 2, start)[..., None]
     found = []
-    while len(found) < n_max:
+    while True:
         blurred = blur_coarse(movie, taps, step) - centre
-        scaled = blurred / noise[..., None]
-        energy = (np.maximum(scaled - threshold, 0) ** 2).sum(axis=2)
+        above = np.maximum(blurred / noise - parameters.event_threshold_sd, 0)
+        energy = (above**2).sum(axis=2)
         best = np.unravel_index(energy.argmax(), energy.shape)
-        if energy[best] < stop:
-            break
+        if energy[best] < parameters.min_event_energy:
+            return found
         y, x = np.multiply(best, step)
         rows = slice(max(y - half, 0), min(y + half + 1, movie.shape[0]))
         cols = slice(max(x - half, 0), min(x + half + 1, movie.shape[1]))
@@ -224,5 +230,4 @@ def search(
         movie[rows, cols] -= image[..., None] * trace
         whole = np.zeros(movie.shape[:2])
         whole[rows, cols] = image
-        found.append((whole, trace, energy[best]))
-    return found
+        found.append((whole, trace))

@@ -92,11 +92,9 @@ def test_different_cells_stay_as_they_are(images, numbers):
 
 
 def test_neighbours_too_large_for_one_cell_stay_apart():
-    assert len(merged([CELL, NEAR], traces(0, 0), max_area_somas=1.0)) == 2
-    assert (
-        len(merged([CELL, NEAR], traces(0, 0), max_area_somas=4.0, touching_share=0.01))
-        == 1
-    )
+    for max_area_somas, n_left in ((1.0, 2), (4.0, 1)):
+        limits = {"max_area_somas": max_area_somas, "touching_share": 0.01}
+        assert len(merged([CELL, NEAR], traces(0, 0), **limits)) == n_left
 
 
 def test_a_merged_cell_takes_the_place_of_its_first_member():

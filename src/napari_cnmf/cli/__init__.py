@@ -6,6 +6,8 @@ Exit code 0 means done, 2 bad input (one sentence says what is wrong), 130 cance
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CnmfError as error:
         complain(str(error))
         return BAD_INPUT
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

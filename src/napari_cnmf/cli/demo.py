@@ -18,13 +18,14 @@ import scipy.sparse as sp
 from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.cli.console import columns, say, working
-from napari_cnmf.cli.running import summarise_run
+from napari_cnmf.cli.summary import summarise_run
 from napari_cnmf.components import Components
 from napari_cnmf.compute import local_backend
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run import RunFolder, run
+from napari_cnmf.run.folder import RunFolder
+from napari_cnmf.run.pipeline import run
 from napari_cnmf.simulate import DEFOCUSED, SOMA, Simulation, simulate
 from napari_cnmf.simulate import SimulationParameters as Simulated
 

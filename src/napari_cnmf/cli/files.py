@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from napari_cnmf.cli.console import columns, say
-from napari_cnmf.cli.running import cells_line, movie_line
+from napari_cnmf.cli.summary import cells_line, movie_line
 from napari_cnmf.components import REASONS
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats.results import Result, digest, load
 from napari_cnmf.formats.tables import export_csv, export_npz
 from napari_cnmf.movie import Movie
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run import RunFolder
+from napari_cnmf.run.folder import RunFolder
 from napari_cnmf.run.opening import crop, opened
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
-from napari_cnmf.cli.console import columns, say, working
+from napari_cnmf.cli.console import say, working
+from napari_cnmf.cli.summary import summarise_run
 from napari_cnmf.compute import local_backend
-from napari_cnmf.formats.results import Result, load
+from napari_cnmf.formats.results import load
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run import RunFolder, rerun, run, stage_named
+from napari_cnmf.run.folder import RunFolder
+from napari_cnmf.run.pipeline import rerun, run
+from napari_cnmf.run.stages import stage_named
 
 
 def run_movie(options: Namespace) -> None:
@@ -45,40 +47,3 @@ def run_stage(options: Namespace) -> None:
             "run them again."
         )
     summarise_run(result, folder.path)
-
-
-def summarise_run(result: Result, output: Path) -> None:
-    """Write what was found, how long it took and where it lies."""
-    rows = [("movie", movie_line(result)), ("cells", cells_line(result))]
-    times = [f"{record.stage} {record.seconds:.1f} s" for record in result.stages]
-    total = sum(record.seconds for record in result.stages)
-    rows.append(("times", f"{', '.join(times)}; {total:.1f} s in all"))
-    folder = RunFolder(output)
-    files = (folder.result, folder.movie, folder.report, folder.log, folder.recipe)
-    names = ", ".join(file.name for file in files if file.exists())
-    rows.append(("files", f"{output}: {names}"))
-    say()
-    columns(rows)
-
-
-def movie_line(result: Result) -> str:
-    """Name and size of the movie of a result."""
-    movie = result.movie
-    names = [span.name for span in movie.files] or ["from memory"]
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    n_frames, height, width = movie.shape
-    return (
-        f"{names[0]}{more}: {n_frames:,} frames of {height} x {width} px "
-        f"at {movie.frame_rate_hz:g} Hz"
-    )
-
-
-def cells_line(result: Result) -> str:
-    """How many components were accepted and rejected."""
-    components = result.components
-    if components is None:
-        return "not searched for yet"
-    accepted = int(components.accepted.sum())
-    if components.quality is None:
-        return f"{accepted} found, not evaluated yet"
-    return f"{accepted} accepted, {len(components) - accepted} rejected"

@@ -64,7 +64,7 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     movie: Movie,
     parameters: MotionParameters,
     *,
-    path: Path,
+    path: str | Path,
     store: StoreParameters,
     summary: SummaryParameters,
     backend: Backend,
@@ -81,7 +81,7 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         Raw movie (T, Y, X) without missing values (see `movie.repair`).
     parameters : MotionParameters
         How to register.
-    path : Path
+    path : str or Path
         Folder of the registered movie; an older one is replaced when the new one is
         complete.
     store, summary : StoreParameters, SummaryParameters
@@ -109,6 +109,7 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     CancelledError
         If it was cancelled.
     """
+    path = Path(path)
     sample = sample_frames(movie, parameters.template_frames)
     template, reference = _template(sample, parameters)
     scale = _scale(sample, template, reference, store.noise_steps)

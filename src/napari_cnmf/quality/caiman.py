@@ -15,8 +15,7 @@ from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.interpolate import CubicSpline
-from scipy.signal import find_peaks
+from scipy.ndimage import zoom
 from scipy.sparse.linalg import norm
 from scipy.special import log_ndtr, ndtri_exp
 
@@ -202,8 +201,8 @@ class EventReader:
 def _above_baseline(traces: np.ndarray) -> np.ndarray:
     """Traces minus the cubic spline through a low percentile of each fifth of them.
 
-    The spline has no slope at its ends, which is what enlarging an image of the
-    percentiles with mirrored borders gives, in a tenth of its time.
+    Enlarging the image of the percentiles with mirrored borders; the splines of the
+    blocks are worked out once, in a tenth of the time.
     """
     n_frames = traces.shape[1]
     length = min(n_frames // _BASELINE_SHARE, _BASELINE_MAX_FRAMES)
@@ -211,11 +210,9 @@ def _above_baseline(traces: np.ndarray) -> np.ndarray:
     n_blocks = padded.shape[1] // length
     blocks = padded.reshape(len(traces), n_blocks, length)
     low = np.percentile(blocks, _BASELINE_PERCENTILE, axis=2)
-    # A spline refuses NaN; the trace that has one keeps it anyway.
-    knots, low = np.arange(n_blocks), np.nan_to_num(low)
-    spline = CubicSpline(knots, low, axis=1, bc_type="clamped")
-    places = np.linspace(0, n_blocks - 1, padded.shape[1])[:n_frames]
-    return traces - spline(places)
+    basis = zoom(np.eye(n_blocks), (1, length), order=3, mode="mirror")[:, :n_frames]
+    start = low[:, :1]
+    return traces - start - (low - start) @ basis
 
 
 def _half_sample_mode(traces: np.ndarray) -> np.ndarray:
@@ -270,10 +267,22 @@ def _peak_windows(denoised: np.ndarray, frame_rate_hz: float) -> sp.csr_array:
 def _highest_peaks(trace: np.ndarray) -> np.ndarray:
     """Positions of the highest local maxima above 0.3 of a trace's range."""
     low, high = trace.min(), trace.max()
-    peaks, _ = find_peaks(trace)
+    peaks = _local_maxima(trace)
     peaks = peaks[trace[peaks] > low + _PEAK_LEVEL * (high - low)]
     falling = np.argsort(-trace[peaks], kind="stable")
     return peaks[falling[:_N_PEAKS]]
+
+
+def _local_maxima(trace: np.ndarray) -> np.ndarray:
+    """Positions of strict local maxima, the middle of a plateau; not at the ends.
+
+    As scipy.signal's `find_peaks`, whose import takes longer than a small run.
+    """
+    first = np.flatnonzero(np.diff(trace, prepend=np.nan) != 0)
+    last = np.append(first[1:], len(trace)) - 1
+    step = np.diff(trace[first])
+    top = np.flatnonzero((step[:-1] > 0) & (step[1:] < 0)) + 1
+    return (first[top] + last[top]) // 2
 
 
 def _column_correlations(

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cnmf.errors import OutputError
-from napari_cnmf.movie import Movie
 from napari_cnmf.provenance import versions
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.run.opening import RunInput
 
 logger = logging.getLogger("napari_cnmf")
 
@@ -53,10 +53,11 @@ def logged_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def log_start(movie: Movie, recipe: Recipe, workers: int) -> None:
+def log_start(source: RunInput, recipe: Recipe, workers: int) -> None:
     """Write what is about to happen into the log."""
     packages = ", ".join(f"{name} {number}" for name, number in versions().items())
     logger.info("%s; workers %d", packages, workers)
+    movie, missing = source.movie, source.missing
     for span in movie.files:
         logger.info("file %s: frames %d to %d", span.path, span.first, span.stop)
     logger.info(
@@ -65,6 +66,12 @@ def log_start(movie: Movie, recipe: Recipe, workers: int) -> None:
         movie.dtype,
         movie.frame_rate_hz,
     )
+    if missing.is_needed:
+        logger.info(
+            "NaN: frames interpolated %s, pixels masked %d",
+            missing.bad_frames.tolist(),
+            missing.n_masked_px,
+        )
     default = Recipe().to_dict()
     for group, values in recipe.to_dict().items():
         for name, value in values.items():

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
-from napari_cnmf.movie import Movie, repair
+from napari_cnmf.movie import Movie, Repair, repair
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.movie.store import choose_bin
 from napari_cnmf.recipe import Recipe
@@ -21,7 +21,7 @@ from napari_cnmf.recipe import Recipe
 Paths = str | Path | Sequence[str | Path]
 
 #: Noise, baselines and correlations mean nothing over fewer frames or time bins.
-MIN_FRAMES, MIN_BINS = 30, 10
+MIN_FRAMES, MIN_BINS = 20, 5
 #: Filters and patches need some room.
 MIN_SIDE_PX = 16
 #: Of the 16-bit codes and 32-bit bins once compressed, at the least.
@@ -38,13 +38,13 @@ class RunInput:
         The part that the recipe chooses, as it is.
     repaired : Movie
         The same without missing values.
-    valid : ndarray or None
-        (Y, X) bool, pixels that hold data; None if all do.
+    missing : Repair
+        What was missing.
     """
 
     movie: Movie
     repaired: Movie
-    valid: np.ndarray | None
+    missing: Repair
 
 
 def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
@@ -64,7 +64,7 @@ def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
     chosen = crop(opened(movie, recipe), recipe.input)
     require_usable(chosen, recipe)
     repaired, missing = repair(chosen, recipe.input.max_missing)
-    return RunInput(chosen, repaired, missing.valid if missing.n_masked_px else None)
+    return RunInput(chosen, repaired, missing)
 
 
 def opened(movie: Movie | Paths, recipe: Recipe) -> Movie:
@@ -96,8 +96,8 @@ def crop(movie: Movie, wanted: InputParameters) -> Movie:
     if last > n_frames or wanted.first_frame >= last:
         raise ParameterError(
             f"input.first_frame={wanted.first_frame} and input.last_frame={last} do "
-            f"not fit a movie of {n_frames} frames; the first must lie before the last, "
-            "and the last within the movie."
+            f"not fit a movie of {n_frames} frames; the first must lie before the "
+            "last, and the last within the movie."
         )
     for sides, length in ((("top", "bottom"), height), (("left", "right"), width)):
         first, second = (getattr(wanted, side) for side in sides)

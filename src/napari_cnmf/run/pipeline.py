@@ -87,7 +87,7 @@ def run(
     recipe.save(folder.recipe)
     result = Result(movie=MovieInfo.of(source.repaired), recipe=recipe.to_toml())
     with logged_to(folder.log), backend or local_backend() as workers:
-        log_start(source.movie, recipe, workers.workers)
+        log_start(source, recipe, workers.workers)
         session = Session(folder, recipe, workers, progress, cancel, source)
         for stage in STAGES:
             if stage.name != "summarise":  # the registration did that in its pass

@@ -100,7 +100,7 @@ def _correct(session: Session, result: Result) -> Result:
         path=session.folder.movie,
         store=recipe.store,
         summary=recipe.summary,
-        valid=source.valid,
+        valid=source.missing.valid,
         **session.compute,
     )
     return replace(result, shifts=done.shifts, summary=done.summary, components=None)

@@ -1,0 +1,502 @@
+"""A whole run: one folder, the same bytes, nothing lost and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tiny_movies import RATE_HZ, leftovers, movie, recipe, simulation, write_tif
+
+from napari_cnmf.compute import SerialBackend, ThreadBackend
+from napari_cnmf.errors import (
+    CancelledError,
+    InputError,
+    MissingFileError,
+    MissingStageError,
+    OutputError,
+    ParameterError,
+)
+from napari_cnmf.formats.results import MovieInfo, digest, load
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.recipe import Recipe
+from napari_cnmf.run.log import logged_to
+from napari_cnmf.run.opening import needed_bytes, open_input
+from napari_cnmf.run.pipeline import rerun, run
+from napari_cnmf.run.records import resolved_parameters
+from napari_cnmf.run.stages import STAGES, stage_named
+
+FILES = ["recipe.toml", "registered.zarr", "report.png", "results.h5", "run.log"]
+ALL_STAGES = ["correct", "fit", "refit", "evaluate", "dff"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Folder of a complete run on a tif; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    tif = write_tif(folder / "tiny.tif")
+    run(tif, recipe(f"acquisition.frame_rate_hz={RATE_HZ}"), folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def done(finished, tmp_path) -> Path:
+    """A copy of that folder, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "done"))
+
+
+@pytest.fixture(autouse=True)
+def _quick_report(monkeypatch):
+    """Do not draw: that takes longer than all stages of a tiny movie."""
+    monkeypatch.setitem(run.__globals__, "write_report", lambda _, path: path.touch())
+
+
+def stop_at(stage: str, cancel: Event):
+    """Progress that cancels the run when a stage begins."""
+    return lambda event: cancel.set() if event.stage == stage else None
+
+
+# --- what a run leaves -------------------------------------------------------------
+
+
+def test_a_run_leaves_its_files_and_all_stages(finished):
+    assert sorted(path.name for path in finished.iterdir()) == FILES
+    result = load(finished / "results.h5")
+    assert result.complete
+    assert [record.stage for record in result.stages] == ALL_STAGES
+    assert result.components.provenance == result.stages
+    assert result.components.quality is not None
+    assert result.components.dff is not None
+    assert result.movie.files[0].name == "tiny.tif"
+    assert Recipe.load(finished / "recipe.toml") == Recipe.from_toml(result.recipe)
+    log = (finished / "run.log").read_text()
+    assert all(f"{stage}: " in log for stage in ALL_STAGES)
+    assert result.log
+    assert log.startswith(result.log)
+
+
+def test_most_cells_of_the_simulation_are_found(finished):
+    components = load(finished / "results.h5").components
+    found = components.centres[components.accepted]
+    truth = simulation()
+    clear = (truth.kind == 0) & (truth.snr > 6) & (truth.fraction_in_field > 0.6)
+    near = [np.hypot(*(found - centre).T).min() < 5 for centre in truth.centres[clear]]
+    assert np.mean(near) >= 0.7
+
+
+def test_the_result_returned_is_the_one_written(finished, tmp_path):
+    settings = recipe(f"acquisition.frame_rate_hz={RATE_HZ}")
+    returned = run(finished.parent / "tiny.tif", settings, tmp_path / "out")
+    assert digest(returned) == digest(load(tmp_path / "out" / "results.h5"))
+    assert digest(returned) == digest(load(finished / "results.h5"))
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, workers):
+    small = recipe("patches.patch_size_px=40", "patches.patch_overlap_px=16")
+    one = run(movie(), small, tmp_path / "1", backend=SerialBackend())
+    many = run(movie(), small, tmp_path / "n", backend=ThreadBackend(workers))
+    assert digest(one) == digest(many)
+
+
+# --- input that is refused before anything is written ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["input.last_frame=151"], "do not fit a movie of 150 frames"),
+        (["input.first_frame=150"], "do not fit a movie of 150 frames"),
+        (["input.top=40", "input.bottom=24"], "input.top=40 and input.bottom=24 leave"),
+        (["input.left=60"], "input.left=60 and input.right=0 leave nothing of 60 px"),
+        (["input.last_frame=19"], "has 19 frames, but at 30 Hz the method needs"),
+        (["store.bin_s=2"], "the method needs at least 300"),
+        (["input.right=50"], "64 x 10 px, but at least 16 px"),
+        (["init.neuron_half_size_px=20"], "makes cells of 55 px, more than half"),
+    ],
+)
+def test_what_would_fail_late_is_refused_at_once(tmp_path, settings, message):
+    with pytest.raises((InputError, ParameterError), match=message):
+        run(movie(), recipe(*settings), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_movie_without_frame_rate_is_refused_with_the_way_to_give_it(tmp_path):
+    plain = Movie.from_array(simulation().movie)
+    with pytest.raises(ParameterError, match=r"--set acquisition\.frame_rate_hz=30"):
+        run(plain, None, tmp_path / "out")
+
+
+def test_too_many_missing_values_are_refused(tmp_path):
+    array = simulation().movie.astype(np.float32)
+    array[:, :32] = np.nan
+    with pytest.raises(InputError, match="hold NaN, more than the 20%"):
+        run(movie(array), None, tmp_path / "out")
+
+
+def test_the_recipe_wins_over_the_movie_and_crops_it():
+    settings = recipe(
+        "acquisition.frame_rate_hz=20",
+        "acquisition.pixel_size_um=1.5",
+        "input.first_frame=10",
+        "input.frame_step=2",
+        "input.top=3",
+        "input.right=4",
+    )
+    opened = open_input(movie(), settings).movie
+    assert opened.shape == (70, 61, 56)
+    assert opened.frame_rate_hz == 10
+    assert opened.pixel_size_um == (1.5, 1.5)
+    np.testing.assert_array_equal(
+        opened.read(slice(0, 1))[0], simulation().movie[10, 3:, :-4]
+    )
+
+
+# --- the output folder -------------------------------------------------------------
+
+
+def test_an_existing_result_is_kept_unless_told_otherwise(done):
+    before = (done / "results.h5").read_bytes()
+    with pytest.raises(OutputError, match="already holds a result"):
+        run(movie(), None, done)
+    assert (done / "results.h5").read_bytes() == before
+    run(movie(), recipe("motion.mode=none"), done, overwrite=True)
+    assert load(done / "results.h5").shifts is None
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written to"):
+        run(movie(), None, tmp_path / "file" / "out")
+    with pytest.raises(OutputError, match="is a file"):
+        run(movie(), None, tmp_path / "file")
+
+
+def test_too_little_space_is_noticed_before_the_work(tmp_path, monkeypatch):
+    needed = needed_bytes(movie(), Recipe())
+    assert 0 < needed < simulation().movie.nbytes
+    usage = SimpleNamespace(free=needed - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OutputError, match="free space there"):
+        run(movie(), None, tmp_path / "out")
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
+    out = tmp_path / "out"
+    (out / "registered.zarr.part" / "frames").mkdir(parents=True)
+    for name in ("results.h5.part", "report.png.part", "recipe.toml.part"):
+        (out / name).write_text("half")
+    (out / "my notes.txt").write_text("keep me")
+    run(movie(), None, out)
+    assert sorted(path.name for path in out.iterdir()) == ["my notes.txt", *FILES]
+
+
+# --- ends before the end -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "kept"), [("correct", []), ("fit", ["correct"]), ("dff", ALL_STAGES[:4])]
+)
+def test_a_cancelled_run_keeps_finished_stages_and_no_other_files(
+    tmp_path, stage, kept
+):
+    cancel = Event()
+    with pytest.raises(CancelledError):
+        run(
+            movie(),
+            recipe("patches.patch_size_px=40"),
+            tmp_path,
+            backend=SerialBackend(),
+            progress=stop_at(stage, cancel),
+            cancel=cancel,
+        )
+    assert leftovers(tmp_path) == []
+    assert (tmp_path / "results.h5").exists() == bool(kept)
+    if kept:
+        result = load(tmp_path / "results.h5")
+        assert [record.stage for record in result.stages] == kept
+        assert not result.complete
+
+
+def test_a_cancelled_run_finished_stage_by_stage_gives_the_same_bytes(
+    tmp_path, finished
+):
+    cancel = Event()
+    with pytest.raises(CancelledError):
+        run(
+            finished.parent / "tiny.tif",
+            recipe(f"acquisition.frame_rate_hz={RATE_HZ}"),
+            tmp_path,
+            progress=stop_at("fit", cancel),
+            cancel=cancel,
+        )
+    for stage in ALL_STAGES[1:]:
+        result = rerun(stage, tmp_path)
+    assert result.complete
+    assert digest(result) == digest(load(finished / "results.h5"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+
+
+def test_a_full_disk_keeps_finished_stages_and_says_how_to_go_on(tmp_path, monkeypatch):
+    saved = []
+
+    def fsync(descriptor: int) -> None:
+        saved.append(descriptor)
+        if len(saved) == 4:  # after the recipe and the results of two stages
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match=r"go on with 'napari-cnmf refit ") as caught:
+        run(movie(), None, tmp_path)
+    assert "No space left on device" in str(caught.value)
+    assert str(caught.value).count(". ") == 0
+    assert leftovers(tmp_path) == []
+    stages = [record.stage for record in load(tmp_path / "results.h5").stages]
+    assert stages == ["correct", "fit"]
+
+
+def test_a_disk_full_of_frames_leaves_nothing(tmp_path, monkeypatch):
+    def write(self, first: int, codes: np.ndarray) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ChunkedArray, "write", write)
+    with pytest.raises(OutputError, match="then run the movie again"):
+        run(movie(), None, tmp_path)
+    assert not (tmp_path / "registered.zarr").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_defect_is_logged_and_keeps_finished_stages(tmp_path, monkeypatch):
+    broken = replace(stage_named("fit"), work=lambda *_: 1 / 0)
+    monkeypatch.setitem(run.__globals__, "STAGES", (STAGES[0], broken))
+    with pytest.raises(ZeroDivisionError):
+        run(movie(), None, tmp_path)
+    assert "ZeroDivisionError" in (tmp_path / "run.log").read_text()
+    assert [r.stage for r in load(tmp_path / "results.h5").stages] == ["correct"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_that_finds_no_room_stops_nothing(capsys):
+    with logged_to(Path("/dev/full")):
+        logging.getLogger("napari_cnmf").info("no room")
+    assert capsys.readouterr().err == ""
+
+
+def test_the_log_leaves_logging_as_it_was(tmp_path):
+    logger = logging.getLogger("napari_cnmf")
+    before = logger.level, list(logger.handlers)
+    with logged_to(tmp_path / "run.log"):
+        logger.info("inside")
+    assert (logger.level, logger.handlers) == before
+    assert "inside" in (tmp_path / "run.log").read_text()
+
+
+def test_a_log_that_cannot_be_opened_is_a_sentence(tmp_path):
+    with pytest.raises(OutputError, match="log file"), logged_to(tmp_path):
+        pass
+
+
+# --- unusual movies ----------------------------------------------------------------
+
+
+def test_a_constant_movie_gives_no_cells_and_a_warning(tmp_path, caplog):
+    still = np.full((60, 40, 50), 7, np.uint16)
+    result = run(movie(still), None, tmp_path)
+    assert len(result.components) == 0
+    assert result.complete
+    assert (tmp_path / "report.png").exists()
+    assert "the movie is constant" in caplog.text
+    assert "no component was found" in caplog.text
+
+
+def test_noise_gives_no_accepted_cells(tmp_path):
+    noise = np.random.default_rng(0).normal(-5, 1, (100, 40, 50)).astype(np.float32)
+    result = run(movie(noise), recipe("motion.mode=none"), tmp_path)
+    assert not result.components.accepted.any()
+    assert result.complete
+
+
+def test_missing_values_are_repaired_and_masked(tmp_path, caplog):
+    array = simulation().movie.astype(np.float32)
+    array[:, :3] = np.nan
+    array[70] = np.nan
+    result = run(movie(array), None, tmp_path)
+    assert not result.summary.valid[:3].any()
+    assert result.summary.valid[3:].all()
+    assert np.isfinite(result.components.denoised).all()
+    assert result.components.accepted.any()
+    log = (tmp_path / "run.log").read_text()
+    assert "frames interpolated [70], pixels masked 180" in log
+    assert "180 pixels masked" in caplog.text
+
+
+def test_frames_at_the_limit_of_the_search_are_told_of(tmp_path, caplog):
+    run(movie(), recipe("motion.max_shift_px=1"), tmp_path)
+    assert "raise motion.max_shift_px" in caplog.text
+
+
+def test_all_rejected_is_told_of(tmp_path, caplog):
+    run(movie(), recipe("quality.min_snr=1000"), tmp_path)
+    assert "all components were rejected" in caplog.text
+
+
+def test_several_files_are_one_recording(tmp_path):
+    array = simulation().movie
+    parts = [
+        write_tif(tmp_path / f"part{i}.tif", part)
+        for i, part in enumerate(np.array_split(array, 3))
+    ]
+    settings = recipe(f"acquisition.frame_rate_hz={RATE_HZ}")
+    result = run(parts, settings, tmp_path / "out")
+    whole = run(movie(), settings, tmp_path / "whole")
+    assert [span.first for span in result.movie.files] == [0, 50, 100]
+    np.testing.assert_array_equal(result.components.denoised, whole.components.denoised)
+
+
+# --- one stage again ---------------------------------------------------------------
+
+
+def test_other_limits_change_the_verdict_alone(done):
+    before = load(done / "results.h5")
+    after = rerun("evaluate", done, ["quality.min_snr=30"])
+    assert after.components.accepted.sum() < before.components.accepted.sum()
+    np.testing.assert_array_equal(after.components.dff, before.components.dff)
+    assert after.complete
+    assert Recipe.from_toml(after.recipe).quality.min_snr == 30
+    assert Recipe.load(done / "recipe.toml").quality.min_snr == 30
+    assert digest(load(done / "results.h5")) == digest(after)
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "dff", "summarise"])
+def test_the_same_parameters_give_the_same_again(done, stage):
+    before = load(done / "results.h5")
+    assert digest(rerun(stage, done)) == digest(before)
+
+
+def test_a_new_fit_drops_what_was_made_of_the_old_one(done):
+    after = rerun("fit", done, {"init.min_event_energy": 100.0})
+    assert after.components.quality is None
+    assert after.components.dff is None
+    assert [record.stage for record in after.stages] == ["correct", "fit"]
+    assert not after.complete
+    assert (done / "report.png").exists()
+
+
+def test_a_new_registration_reads_the_files_again_and_drops_all(done):
+    after = rerun("correct", done, ["motion.max_shift_px=5"])
+    assert after.components is None
+    assert after.shifts.max_shift_px == 5
+    assert [record.stage for record in after.stages] == ["correct"]
+    assert not (done / "report.png").exists()
+    with pytest.raises(MissingStageError, match="run 'fit' first"):
+        rerun("refit", done)
+
+
+def test_a_movie_from_memory_cannot_be_registered_again(tmp_path):
+    run(movie(), None, tmp_path)
+    with pytest.raises(InputError, match="came from no file"):
+        rerun("correct", tmp_path)
+
+
+def test_parameters_of_other_stages_are_refused(done):
+    with pytest.raises(ParameterError, match="belong to the stage 'dff' but to 'fit'"):
+        rerun("dff", done, ["init.neuron_half_size_px=6"])
+    with pytest.raises(ParameterError, match="'fit' but to 'correct'"):
+        rerun("fit", done, ["acquisition.frame_rate_hz=15"])
+
+
+def test_a_folder_without_a_result_is_refused(tmp_path):
+    with pytest.raises(MissingFileError, match="run the movie first"):
+        rerun("dff", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_registered_movie_of_another_run_is_refused(done, tmp_path):
+    run(movie(), recipe("motion.mode=none"), tmp_path / "other")
+    shutil.rmtree(done / "registered.zarr")
+    shutil.copytree(tmp_path / "other" / "registered.zarr", done / "registered.zarr")
+    with pytest.raises(InputError, match="is not the movie that the components"):
+        rerun("evaluate", done)
+
+
+def test_dff_needs_no_movie(done):
+    shutil.rmtree(done / "registered.zarr")
+    assert rerun("dff", done, ["dff.method=detrend"]).complete
+    with pytest.raises(MissingFileError, match="run the registration first"):
+        rerun("evaluate", done)
+
+
+def test_a_stage_that_fails_leaves_the_result_as_it_was(done):
+    before = (done / "results.h5").read_bytes()
+    cancel = Event()
+    cancel.set()
+    with pytest.raises(CancelledError):
+        rerun("fit", done, cancel=cancel)
+    assert (done / "results.h5").read_bytes() == before
+    assert leftovers(done) == []
+
+
+# --- provenance --------------------------------------------------------------------
+
+
+def all_parameters() -> list[str]:
+    """Full names of all parameters."""
+    return [
+        f"{group}.{name}"
+        for group, values in Recipe().to_dict().items()
+        for name in values
+    ]
+
+
+def other_value(full_name: str) -> object:
+    """A value that is allowed, but neither the default nor what auto stands for."""
+    group, name = full_name.split(".")
+    parameters = getattr(Recipe(), group)
+    item = next(item for item in fields(parameters) if item.name == name)
+    value, about = getattr(parameters, name), item.metadata
+    if about["choices"]:
+        return next(choice for choice in about["choices"] if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if value is None and name == "dataset":
+        return "data"
+    if value is None:
+        return int(about["low"]) + 1
+    low, high = about["low"], about["high"]
+    return value + 1 if high is None or value + 1 <= high else type(value)(low)
+
+
+@pytest.mark.parametrize("name", all_parameters())
+def test_every_parameter_changes_the_provenance(name):
+    info = MovieInfo((150, 64, 60), "abc", frame_rate_hz=30.0, pixel_size_um=(9.0, 9.0))
+    changed = Recipe().with_settings({name: other_value(name)})
+    rate, size = changed.acquisition.frame_rate_hz, changed.acquisition.pixel_size_um
+    new_info = replace(
+        info,
+        frame_rate_hz=rate or info.frame_rate_hz,
+        pixel_size_um=(size, size) if size else info.pixel_size_um,
+    )
+    before = [resolved_parameters(stage, Recipe(), info) for stage in STAGES]
+    after = [resolved_parameters(stage, changed, new_info) for stage in STAGES]
+    assert before != after
+    owners = [stage.name for stage in STAGES if stage.accepts(name)]
+    assert owners
+    for stage, old, new in zip(STAGES, before, after, strict=True):
+        assert stage.name not in owners or old != new
+
+
+def test_nothing_is_left_on_auto_in_the_record(finished):
+    for record in load(finished / "results.h5").stages:
+        acquisition = record.parameters.get("acquisition")
+        if acquisition is not None:
+            assert acquisition["frame_rate_hz"] == RATE_HZ
+            assert acquisition["decay_time_s"] == 0.5
+            assert acquisition["rise_time_s"] == 0.08

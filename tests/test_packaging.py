@@ -1,4 +1,4 @@
-"""What the world outside sees of the package: plugin, version, imports."""
+"""What the world outside sees of the package: plugin and version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from napari_cnmf.samples import simulated_movie
 
@@ -36,13 +35,3 @@ def test_the_citation_names_this_version():
 def test_the_changelog_has_an_entry_for_this_version():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## {version('napari-cnmf')} " in changelog
-
-
-@pytest.mark.parametrize("module", ["napari_cnmf", "napari_cnmf.samples"])
-def test_importing_loads_nothing_heavy(module):
-    heavy = {"numba", "napari", "qtpy", "dask", "distributed", "matplotlib", "zarr"}
-    code = f"import {module}, sys; print(*{heavy} & set(sys.modules))"
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert found.stdout.split() == []

@@ -268,7 +268,7 @@ def test_a_disk_full_of_frames_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(ChunkedArray, "write", write)
-    with pytest.raises(OutputError, match="then run the movie again"):
+    with pytest.raises(OutputError, match="no stage was finished, so run the movie"):
         run(movie(), None, tmp_path)
     assert not (tmp_path / "registered.zarr").exists()
     assert leftovers(tmp_path) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from threading import Event
 
 import h5py
@@ -22,7 +21,6 @@ from napari_cnmf.quality.caiman import (
     event_frames,
 )
 
-RESULTS = Path(__file__).parents[3] / "shared/data/caiman-results/simulated-small.hdf5"
 FIELD = (11, 17)
 
 
@@ -51,13 +49,9 @@ def crowd(n_components=7, n_frames=1100, seed=0):
     return movie.astype(np.float32), denoised, footprints, frames
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(
-    not RESULTS.is_file(),
-    reason="../shared/data/caiman-results/simulated-small.hdf5 is missing",
-)
-def test_snr_equals_what_caiman_saved():
-    with h5py.File(RESULTS) as file:
+def test_snr_equals_what_caiman_saved(shared):
+    path = shared / "data" / "caiman-results" / "simulated-small.hdf5"
+    with h5py.File(path) as file:
         raw = file["estimates/C"][:] + file["estimates/YrA"][:]
         rate_hz, decay_s = (
             file["params/data/fr"][()],

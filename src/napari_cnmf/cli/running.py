@@ -42,8 +42,5 @@ def run_stage(options: Namespace) -> None:
         )
     dropped = [name for name in stage.outdates if name in before]
     if dropped:
-        say(
-            f"What {' and '.join(dropped)} had made of the old outcome was dropped; "
-            "run them again."
-        )
+        say(f"\nMade of the old outcome and dropped: {', '.join(dropped)}.")
     summarise_run(result, folder.path)

@@ -18,17 +18,18 @@ def project(
     indptr: np.ndarray,
     indices: np.ndarray,
     data: np.ndarray,
+    rows: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Write ``A' Z``, touching the pixels of each footprint only."""
+    """Add ``A' Z`` to the given rows, touching the pixels of each footprint only."""
     n_t = movie.shape[1]
-    for k in range(len(indptr) - 1):
-        out[k, :] = 0
+    for k in range(len(rows)):
+        row = out[rows[k]]
         for j in range(indptr[k], indptr[k + 1]):
             pixel = indices[j]
             weight = data[j]
             for t in range(n_t):
-                out[k, t] += weight * movie[pixel, t]
+                row[t] += weight * movie[pixel, t]
 
 
 @kernel
@@ -39,9 +40,8 @@ def project_grid(
     weights: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Write ``(W H)' Z``."""
+    """Add ``(W H)' Z`` to `out` (nodes, T)."""
     n_t = movie.shape[1]
-    out[:] = 0
     for pixel in range(len(movie)):
         if weights[pixel] == 0:
             continue

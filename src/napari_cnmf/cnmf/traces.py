@@ -22,10 +22,65 @@ from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import normalised_frames
-from napari_cnmf.movie.store import block_frames
+from napari_cnmf.movie.normalised import normalised_frames, tiles
+from napari_cnmf.movie.store import TILE_PX, block_frames
 
 DEFAULT_DECAY_S = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ModelTile:
+    """What a model has in one tile of its field.
+
+    Attributes
+    ----------
+    rows, cols : slice
+        The tile.
+    cells : ndarray
+        (k,) int64, cells with pixels here.
+    footprints : csc_array
+        (pixels of the tile, k) float32.
+    nodes, shares, weights : ndarray
+        Of the background, for the pixels of the tile.
+    """
+
+    rows: slice
+    cols: slice
+    cells: np.ndarray
+    footprints: sp.csc_array
+    nodes: np.ndarray
+    shares: np.ndarray
+    weights: np.ndarray
+
+    def add_products(self, movie: np.ndarray, n_cells: int, out: np.ndarray) -> None:
+        """Add products of the tile's movie (pixels, T) to `out` (K + nodes, T)."""
+        a = self.footprints
+        kernels.project(movie, a.indptr, a.indices, a.data, self.cells, out)
+        kernels.project_grid(
+            movie, self.nodes, self.shares, self.weights, out[n_cells:]
+        )
+
+
+def model_tiles(model: Model, side_px: int) -> list[ModelTile]:
+    """Cut a model into tiles, row by row."""
+    by_pixel = model.footprints.tocsr()
+    numbers = np.arange(len(model.weights)).reshape(model.field_shape)
+    cut = []
+    for rows, cols in tiles(model.field_shape, side_px):
+        pixels = numbers[rows, cols].ravel()
+        local = by_pixel[pixels].tocsc()
+        cells = np.flatnonzero(np.diff(local.indptr))
+        part = ModelTile(
+            rows,
+            cols,
+            cells,
+            local[:, cells],
+            model.grid.nodes[pixels],
+            model.grid.shares[pixels],
+            model.weights[pixels],
+        )
+        cut.append(part)
+    return cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,24 +89,32 @@ class Projector:
 
     movie: Movie
     summary: SummaryImages
-    model: Model
+    tiles: list[ModelTile]
+    n_cells: int
+    n_nodes: int
     block: int
 
     def __call__(self, first: int) -> tuple[int, np.ndarray]:
-        """Return the block's first frame and its products (K + nodes, n)."""
-        last = min(first + self.block, self.movie.n_frames)
-        pixels = normalised_frames(self.movie, self.summary, slice(first, last))
-        return first, products(pixels, self.model)
+        """Return the block's first frame and its products (K + nodes, n).
+
+        Tile by tile, so that what was unpacked is still in the cache.
+        """
+        frames = slice(first, min(first + self.block, self.movie.n_frames))
+        shape = self.n_cells + self.n_nodes, frames.stop - frames.start
+        out = np.zeros(shape, np.float32)
+        for tile in self.tiles:
+            pixels = normalised_frames(
+                self.movie, self.summary, frames, tile.rows, tile.cols
+            )
+            tile.add_products(pixels, self.n_cells, out)
+        return first, out
 
 
 def products(movie: np.ndarray, model: Model) -> np.ndarray:
     """Products (K + nodes, T) of a movie (pixels, T) with cells and background."""
-    a, grid = model.footprints, model.grid
-    out = np.empty((len(model) + grid.n_nodes, movie.shape[1]), np.float32)
-    kernels.project(movie, a.indptr, a.indices, a.data, out[: len(model)])
-    kernels.project_grid(
-        movie, grid.nodes, grid.shares, model.weights, out[len(model) :]
-    )
+    out = np.zeros((len(model) + model.grid.n_nodes, movie.shape[1]), np.float32)
+    (whole,) = model_tiles(model, max(model.field_shape))
+    whole.add_products(movie, len(model), out)
     return out
 
 
@@ -98,7 +161,8 @@ def project(
         watch.advance(block.shape[1])
 
     block = block_frames(movie.field_shape, 1)
-    projector = Projector(movie, summary, model, block)
+    parts = model_tiles(model, TILE_PX)
+    projector = Projector(movie, summary, parts, len(model), model.grid.n_nodes, block)
     backend.run(projector, range(0, movie.n_frames, block), collect, cancel)
     return NormalEquations(gram(model), target, len(model))
 

@@ -46,18 +46,28 @@ def normalised_bins(
 
 
 def normalised_frames(
-    movie: Movie, summary: SummaryImages, frames: slice
+    movie: Movie, summary: SummaryImages, frames: slice, rows: slice, cols: slice
 ) -> np.ndarray:
-    """Whole frames, mean removed, in units of each pixel's noise.
+    """Frames of a region, mean removed, in units of each pixel's noise.
 
     Returns
     -------
     ndarray
         (pixels, n) float32, time contiguous.
     """
+    mean, gain = summary.mean[rows, cols], gains(summary)[rows, cols]
     if isinstance(movie.source, TiledStore):
-        return movie.source.unpack(frames, summary.mean, gains(summary))
-    return _pixel_major(movie.read(frames), summary.mean, gains(summary))
+        return movie.source.unpack(frames, rows, cols, mean, gain)
+    return _pixel_major(movie.read(frames, rows, cols), mean, gain)
+
+
+def tiles(field_shape: tuple[int, int], side_px: int) -> list[tuple[slice, slice]]:
+    """Cut a field into rows and columns of tiles."""
+    rows, cols = (
+        [slice(low, min(low + side_px, n)) for low in range(0, n, side_px)]
+        for n in field_shape
+    )
+    return [(row, col) for row in rows for col in cols]
 
 
 def _pixel_major(frames: np.ndarray, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:

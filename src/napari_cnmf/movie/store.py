@@ -202,23 +202,29 @@ class TiledStore:
         window = WHOLE, rows, cols
         return self._values(self.binned, window, self.header.bin_frames)
 
-    def unpack(self, frames: slice, mean: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    def unpack(
+        self,
+        frames: slice,
+        rows: slice,
+        cols: slice,
+        mean: np.ndarray,
+        gain: np.ndarray,
+    ) -> np.ndarray:
         """Return ``(frames - mean) * gain`` of a block, pixel-major.
 
         Parameters
         ----------
-        frames : slice
-            Consecutive frames.
-        mean, gain : ndarray (Y, X)
-            float32.
+        frames, rows, cols : slice
+            Consecutive frames, rows and columns.
+        mean, gain : ndarray (y, x)
+            float32, of these pixels.
 
         Returns
         -------
-        ndarray (Y * X, n)
+        ndarray (y * x, n)
             float32, time contiguous.
         """
-        window = frames, WHOLE, WHOLE
-        return self._unpacked(self.frames, window, 1, mean, gain)
+        return self._unpacked(self.frames, (frames, rows, cols), 1, mean, gain)
 
     def unpack_binned(
         self, rows: slice, cols: slice, mean: np.ndarray, gain: np.ndarray

@@ -21,10 +21,11 @@ from napari_cnmf.movie.normalised import (
     bin_traces,
     gains,
     normalised_bins,
+    tiles,
 )
 from napari_cnmf.quality import kernels
 
-_TILE_PX = 128
+TILE_PX = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +91,8 @@ def event_images(
         events[which] += boxes
         watch.advance(1)
 
-    tiles = tile_slices(movie.field_shape)
     reader = BoxReader(movie, summary, bin_frames, corners, side, weights)
-    backend.run(reader, tiles, collect, cancel)
+    backend.run(reader, tiles(movie.field_shape, TILE_PX), collect, cancel)
     gain = gains(summary).ravel() * np.float32(np.sqrt(bin_frames))
     footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     maps = sp.diags_array(gain) @ components.background.maps
@@ -150,15 +150,6 @@ class BoxReader:
                 boxes,
             )
         return which, boxes
-
-
-def tile_slices(field_shape: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """Cut a field into tiles."""
-    rows, cols = (
-        [slice(low, min(low + _TILE_PX, n)) for low in range(0, n, _TILE_PX)]
-        for n in field_shape
-    )
-    return [(row, col) for row in rows for col in cols]
 
 
 def _boxed(

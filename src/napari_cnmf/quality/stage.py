@@ -11,8 +11,9 @@ from napari_cnmf.components import Components, Quality
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import tiles
 from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
-from napari_cnmf.quality.events import EventImages, event_images, tile_slices
+from napari_cnmf.quality.events import TILE_PX, EventImages, event_images
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.quality.scores import (
@@ -62,14 +63,14 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     CancelledError
         If it was cancelled.
     """
-    tiles = len(tile_slices(movie.field_shape))
+    n_tiles = len(tiles(movie.field_shape, TILE_PX))
     images = event_images(
         movie,
         summary,
         components,
         round(_BOX_HALF_DIAMETERS * diameter_px),
         backend=backend,
-        watch=Stopwatch(progress, "evaluate", tiles, "tiles"),
+        watch=Stopwatch(progress, "evaluate", n_tiles, "tiles"),
         cancel=cancel,
     )
     snr = _peak_snr(components)

@@ -165,12 +165,14 @@ def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
         logger.info("%s: %.2f s", stage.name, seconds)
         warn_of_oddities(stage, result)
         _save(session.folder, result)
-    except CancelledError:
-        logger.info("cancelled at '%s'; finished stages are kept", stage.name)
-        raise
+    except CancelledError as error:
+        logger.info("cancelled at %s", stage.name)
+        reason = "The run was cancelled"
+        raise CancelledError(_what_is_kept(reason, stage, session.folder)) from error
     except OutputError as error:
-        logger.error("%s: %s", stage.name, error)  # noqa: TRY400 - not a defect
-        raise OutputError(_what_is_kept(error, stage, session.folder)) from error
+        logger.info("%s: %s", stage.name, error)
+        reason = str(error).rstrip(".")
+        raise OutputError(_what_is_kept(reason, stage, session.folder)) from error
     except Exception:
         logger.exception("%s failed", stage.name)
         raise
@@ -191,13 +193,12 @@ def _finish(session: Session, result: Result) -> None:
         write_report(result, session.folder.report)
 
 
-def _what_is_kept(error: OutputError, stage: Stage, folder: RunFolder) -> str:
-    """Add to a sentence about a full disk what is kept and how to go on."""
-    reason = str(error).rstrip(".")
+def _what_is_kept(reason: str, stage: Stage, folder: RunFolder) -> str:
+    """Add to why a run ended what is kept of it and how to go on."""
     if not folder.result.exists():
-        return f"{reason}; then run the movie again."
+        return f"{reason}; no stage was finished, so run the movie again."
     return (
-        f"{reason}; the finished stages are kept, so go on with "
+        f"{reason}; finished stages are kept, so go on with "
         f"'napari-cnmf {stage.name} {folder.path}'."
     )
 

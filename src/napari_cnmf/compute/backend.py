@@ -68,10 +68,8 @@ def check_cancel(cancel: Event | None) -> None:
         raise CancelledError("The run was cancelled; finished stages are kept.")
 
 
-class SerialBackend:
-    """Runs every task in the caller's thread: the plainest backend, for debugging."""
-
-    workers = 1
+class OneBlasThread:
+    """Context in which BLAS uses one thread."""
 
     def __enter__(self) -> Self:
         self._blas = threadpool_limits(1, user_api="blas")
@@ -84,6 +82,12 @@ class SerialBackend:
         trace: TracebackType | None,
     ) -> None:
         self._blas.restore_original_limits()
+
+
+class SerialBackend(OneBlasThread):
+    """Runs every task in the caller's thread: the plainest backend, for debugging."""
+
+    workers = 1
 
     def run(
         self,

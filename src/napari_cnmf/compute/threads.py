@@ -12,19 +12,21 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
-
-from napari_cnmf.compute.backend import Backend, SerialBackend, check_cancel
+from napari_cnmf.compute.backend import (
+    Backend,
+    OneBlasThread,
+    SerialBackend,
+    check_cancel,
+)
 from napari_cnmf.errors import ParameterError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-class ThreadBackend:
+class ThreadBackend(OneBlasThread):
     """Runs tasks in threads of this process.
 
     Parameters
@@ -40,18 +42,6 @@ class ThreadBackend:
                 f"The number of workers must be at least 1. Got {workers} instead; "
                 "leave it out to use all cores."
             )
-
-    def __enter__(self) -> Self:
-        self._blas = threadpool_limits(1, user_api="blas")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._blas.restore_original_limits()
 
     def run(
         self,

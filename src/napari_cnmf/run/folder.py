@@ -57,7 +57,7 @@ class RunFolder:
                 f"The output {self.path} is a file, but results are written to a "
                 "folder; choose another name."
             )
-        if not overwrite and (self.result.exists() or self.movie.exists()):
+        if not overwrite and self.result.exists():
             raise OutputError(
                 f"{self.path} already holds a result, which is kept; choose another "
                 "folder, or overwrite it on purpose (--overwrite)."

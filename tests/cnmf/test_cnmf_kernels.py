@@ -29,11 +29,13 @@ def arrays(matrix):
     return matrix.indptr, matrix.indices, matrix.data
 
 
-def test_project_is_the_product_with_the_footprints(model):
+def test_project_adds_the_product_with_the_footprints(model):
     movie, a = scene(model), model.footprints
-    out = np.full((len(model), movie.shape[1]), 7, np.float32)
-    kernels.project(movie, *arrays(a), out)
-    np.testing.assert_allclose(out, a.toarray().T @ movie, **TOLERANCE)
+    rows = np.array([4, 1, 0, 2])
+    out = np.full((5, movie.shape[1]), 7, np.float32)
+    kernels.project(movie, *arrays(a), rows, out)
+    np.testing.assert_allclose(out[rows] - 7, a.toarray().T @ movie, **TOLERANCE)
+    assert (out[3] == 7).all()
 
 
 def test_an_empty_footprint_projects_to_zero():
@@ -41,18 +43,18 @@ def test_an_empty_footprint_projects_to_zero():
     a = model.footprints.copy()
     a.data[a.indptr[1] : a.indptr[2]] = 0
     a.eliminate_zeros()
-    out = np.ones((len(model), 150), np.float32)
-    kernels.project(scene(model), *arrays(a), out)
+    out = np.zeros((len(model), 150), np.float32)
+    kernels.project(scene(model), *arrays(a), np.arange(4), out)
     assert not out[1].any()
     assert out[[0, 2, 3]].any(axis=1).all()
 
 
-def test_project_grid_is_the_product_with_the_maps(model):
+def test_project_grid_adds_the_product_with_the_maps(model):
     movie = scene(model)
     model.weights[::3] = 0
     out = np.full((model.grid.n_nodes, movie.shape[1]), 7, np.float32)
     kernels.project_grid(movie, model.grid.nodes, model.grid.shares, model.weights, out)
-    np.testing.assert_allclose(out, twins.maps(model).T @ movie, **TOLERANCE)
+    np.testing.assert_allclose(out - 7, twins.maps(model).T @ movie, **TOLERANCE)
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4], [3, 1], [2]], ids=str)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import NormalEquations, colour, solve_traces
-from napari_cnmf.cnmf.traces import gram, products
+from napari_cnmf.cnmf.traces import gram, model_tiles, products
 
 
 class Untouched:
@@ -55,6 +55,18 @@ def test_the_equations_are_those_of_least_squares(model, equations):
     )
     energies = (model.footprints.toarray() ** 2).sum(axis=0)
     np.testing.assert_allclose(equations.energies, energies, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side_px", [5, 16, 100])
+def test_products_may_be_summed_tile_by_tile(model, equations, side_px):
+    movie = twins.render(model, noise=1.0).reshape(*model.field_shape, -1)
+    out = np.zeros_like(equations.target)
+    parts = model_tiles(model, side_px)
+    for tile in parts:
+        pixels = movie[tile.rows, tile.cols].reshape(-1, out.shape[1])
+        tile.add_products(np.ascontiguousarray(pixels), len(model), out)
+    assert len(parts) == np.prod([-(-n // side_px) for n in model.field_shape])
+    np.testing.assert_allclose(out, equations.target, rtol=1e-4, atol=1e-2)
 
 
 def test_without_denoising_the_sweeps_end_at_least_squares(model, equations):

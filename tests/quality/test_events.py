@@ -13,7 +13,7 @@ from napari_cnmf.compute import SerialBackend, Stopwatch, ThreadBackend, silent
 from napari_cnmf.errors import CancelledError
 from napari_cnmf.movie import Movie
 from napari_cnmf.quality import kernels
-from napari_cnmf.quality.events import event_images, event_weights, tile_slices
+from napari_cnmf.quality.events import event_images, event_weights
 
 HALF_PX = 9
 BIN_FRAMES = 3  # of 0.1 s at 30 Hz
@@ -96,16 +96,6 @@ def test_twice_the_trace_has_the_same_weights():
     weights = event_weights(traces).toarray()
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(event_weights(2 * traces).toarray(), weights, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "shape", [(1, 1), (9, 17), (128, 128), (129, 300), (512, 512)], ids=str
-)
-def test_tiles_cover_the_field_once(shape):
-    count = np.zeros(shape, int)
-    for tile in tile_slices(shape):
-        count[tile] += 1
-    assert (count == 1).all()
 
 
 @pytest.mark.parametrize("shape", [(12, 17, 23), (1, 1, 9), (3, 40, 5)], ids=str)

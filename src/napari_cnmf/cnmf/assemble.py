@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from napari_cnmf.cnmf.background import HatGrid, hat_grid
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
-from napari_cnmf.cnmf.traces import Demixed
+from napari_cnmf.cnmf.temporal import Demixed
 from napari_cnmf.components import Background, Components, TraceFit
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
@@ -29,16 +29,20 @@ def to_components(
     """Express a model and its full-rate traces in the movie's units.
 
     The mean of each trace's slow baseline goes into the constant background, so that
-    traces and background together have the movie's mean.
+    traces and background together have the movie's mean. The traces are scaled in
+    place: they are the largest arrays of a run.
     """
     noise = (summary.noise * (gains(summary) > 0)).ravel()
     footprints = sp.csc_array(sp.diags_array(noise) @ model.footprints)
     norms = np.sqrt(footprints.power(2).sum(axis=0)).astype(np.float32)
     footprints = sp.csc_array(footprints @ sp.diags_array(1 / norms)).sorted_indices()
-    parts, scale = demixed.parts, norms[:, None]
+    parts, raw = demixed.parts, demixed.raw
+    for traces in (raw, parts.calcium, parts.spikes):
+        traces *= norms[:, None]
     offset = parts.baseline.mean(axis=1) * norms
-    denoised = parts.calcium * scale
-    residual = demixed.raw * scale - offset[:, None] - denoised
+    denoised = parts.calcium
+    raw -= offset[:, None]
+    raw -= denoised
     maps = model.grid.maps(model.weights * noise)
     moving = footprints @ denoised.mean(axis=1) + maps @ demixed.background.mean(axis=1)
     constant = summary.mean - moving.reshape(summary.mean.shape)
@@ -46,8 +50,8 @@ def to_components(
         footprints=footprints.astype(np.float32),
         fov_shape=movie.field_shape,
         denoised=denoised,
-        residual_traces=residual,
-        spikes=parts.spikes * scale,
+        residual_traces=raw,
+        spikes=parts.spikes,
         trace_fit=TraceFit(
             ar=parts.ar.astype(np.float32),
             noise=(parts.noise * norms).astype(np.float32),
@@ -96,10 +100,3 @@ def field_grid(field_shape: tuple[int, int], parameters: CnmfParameters) -> HatG
     """Grid of the background's time courses over the whole field."""
     pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
     return hat_grid(field_shape, pitch)
-
-
-def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:
-    """Binned traces repeated to the full rate, the last value held to the end."""
-    full = np.repeat(traces, bin_frames, axis=1)
-    missing = n_frames - full.shape[1]
-    return np.pad(full, ((0, 0), (0, missing)), mode="edge") if missing else full

@@ -7,7 +7,7 @@ decay of each trace costs accuracy), or by the noise-constrained AR(1) model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -33,6 +33,23 @@ class Denoised:
     ar: np.ndarray
     noise: np.ndarray
     penalty: np.ndarray
+
+    @classmethod
+    def empty(cls, n_cells: int, n_frames: int) -> Denoised:
+        """Room for a block of traces, to be filled."""
+        return cls(
+            calcium=np.empty((n_cells, n_frames), np.float32),
+            spikes=np.empty((n_cells, n_frames), np.float32),
+            baseline=np.empty((n_cells, n_frames), np.float32),
+            ar=np.empty((n_cells, 2), np.float32),
+            noise=np.empty(n_cells, np.float32),
+            penalty=np.empty(n_cells, np.float32),
+        )
+
+    def fill(self, cells: np.ndarray, found: Denoised) -> None:
+        """Write what was found for some of the traces into their places."""
+        for item in fields(self):
+            getattr(self, item.name)[cells] = getattr(found, item.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.assemble import field_grid, to_components, unbinned
+from napari_cnmf.cnmf.assemble import field_grid, to_components
 from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.local import fit_local
 from napari_cnmf.cnmf.merging import merge
@@ -21,6 +21,10 @@ from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
+
+# A worker holds about 2.3 copies of a patch's binned movie: at most 220 MB.
+_PATCH_VALUES = 24_000_000
+_MIN_PATCH_PX = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,7 @@ def fit(
     bin_frames = bin_length(movie)
     grid = patch_grid(
         movie.field_shape,
-        parameters.patches.patch_size_px,
+        _affordable(parameters.patches.patch_size_px, movie.n_frames // bin_frames),
         parameters.patches.patch_overlap_px,
     )
     found: list[PatchResult] = []
@@ -100,12 +104,13 @@ def fit(
     equations = project(
         movie, summary, model, backend=backend, watch=watch, cancel=cancel
     )
-    start = unbinned(
-        np.concatenate([model.traces, model.background]), bin_frames, movie.n_frames
-    )
-    rate_hz = movie.frame_rate_hz or 1.0
-    demixed = demix(equations, start, parameters, rate_hz)
+    demixed = demix(movie, equations, model, bin_frames, parameters)
     return to_components(model, demixed, np.arange(len(model)), movie, summary)
+
+
+def _affordable(size_px: int, n_bins: int) -> int:
+    """Largest side of a patch whose binned movie stays within bounds."""
+    return min(size_px, max(_MIN_PATCH_PX, int((_PATCH_VALUES / n_bins) ** 0.5)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,13 +84,13 @@ def _round(
 
 def _update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model:
     """Update the traces of cells and background, given the footprints."""
-    traces, _, background = solve_traces(
+    demixed = solve_traces(
         NormalEquations(gram(model), products(movie, model), len(model)),
         np.concatenate([model.traces, model.background]),
         denoiser,
         _SWEEPS,
     )
-    return replace(model, traces=traces, background=background)
+    return replace(model, traces=demixed.parts.calcium, background=demixed.background)
 
 
 def _prune(model: Model, diameter_px: float) -> Model:

@@ -12,7 +12,7 @@ from threading import Event
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.assemble import to_components, to_model, unbinned
+from napari_cnmf.cnmf.assemble import to_components, to_model
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
@@ -68,11 +68,7 @@ def refit(
     equations = project(
         movie, summary, model, backend=backend, watch=watch, cancel=cancel
     )
-    start = unbinned(
-        np.concatenate([model.traces, model.background]), bin_frames, movie.n_frames
-    )
-    rate_hz = movie.frame_rate_hz or 1.0
-    demixed = demix(equations, start, parameters, rate_hz)
+    demixed = demix(movie, equations, model, bin_frames, parameters)
     return to_components(model, demixed, components.ids[alive], movie, summary)
 
 

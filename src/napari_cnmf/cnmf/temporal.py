@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.denoising import Denoiser
+from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,36 +40,47 @@ class NormalEquations:
         return self.gram.diagonal()[: self.n_cells]
 
 
+@dataclass(frozen=True, eq=False)
+class Demixed:
+    """Traces of a field or patch.
+
+    Attributes
+    ----------
+    raw : ndarray
+        (K, T) float32, demixed traces before denoising.
+    parts : Denoised
+        What they were split into.
+    background : ndarray
+        (nodes, T) float32.
+    """
+
+    raw: np.ndarray
+    parts: Denoised
+    background: np.ndarray
+
+
 def solve_traces(
-    equations: NormalEquations,
-    start: np.ndarray,
-    denoiser: Denoiser,
-    sweeps: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    equations: NormalEquations, start: np.ndarray, denoiser: Denoiser, sweeps: int
+) -> Demixed:
     """Demix and denoise all traces.
 
     Parameters
     ----------
     equations : NormalEquations
     start : ndarray
-        (K + nodes, T) float32, first guess of traces and background.
+        (K + nodes, T) float32, first guess of traces and background; used up.
     denoiser : Denoiser
         For traces at this rate.
     sweeps : int
 
     Returns
     -------
-    denoised : ndarray
-        (K, T) float32, above the baseline.
-    raw : ndarray
-        (K, T) float32, demixed traces before denoising.
-    background : ndarray
-        (nodes, T) float32.
+    Demixed
     """
     gram, n_cells = equations.gram, equations.n_cells
-    solution = start.astype(np.float32, copy=True)
-    denoised = np.zeros_like(solution[:n_cells])
-    raw = np.zeros_like(denoised)
+    solution = start
+    raw = np.empty_like(solution[:n_cells])
+    parts = Denoised.empty(*raw.shape)
     colours = colour(gram[:n_cells, :n_cells])
     nodes = np.arange(n_cells, gram.shape[0])
     for sweep in range(sweeps):
@@ -79,11 +90,13 @@ def solve_traces(
         solution[n_cells:] = denoiser.smooth(solution[n_cells:])
         for cells in colours:
             _relax(equations, cells, solution)
-            raw[cells] = solution[cells]
-            parts = denoiser.denoise(raw[cells])
-            denoised[cells] = parts.calcium
-            solution[cells] = parts.calcium + parts.baseline
-    return denoised, raw, solution[n_cells:]
+            mixed = solution[cells]
+            found = denoiser.denoise(mixed)
+            solution[cells] = found.calcium + found.baseline
+            if sweep == sweeps - 1:
+                raw[cells] = mixed
+                parts.fill(cells, found)
+    return Demixed(raw, parts, solution[n_cells:].copy())
 
 
 def colour(overlaps: sp.csr_array) -> list[np.ndarray]:

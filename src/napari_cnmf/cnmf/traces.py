@@ -14,11 +14,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.denoising import Denoised, Denoiser
+from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.kinetics import decay_time
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
-from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
+from napari_cnmf.cnmf.temporal import Demixed, NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
@@ -167,28 +167,44 @@ def project(
     return NormalEquations(gram(model), target, len(model))
 
 
-@dataclass(frozen=True, eq=False)
-class Demixed:
-    """Traces of the field: raw and denoised parts, and the background's."""
-
-    raw: np.ndarray
-    parts: Denoised
-    background: np.ndarray
-
-
 def demix(
+    movie: Movie,
     equations: NormalEquations,
-    start: np.ndarray,
+    model: Model,
+    bin_frames: int,
     parameters: CnmfParameters,
-    rate_hz: float,
 ) -> Demixed:
-    """Demix and denoise all traces, with the decay time given or estimated."""
+    """Demix and denoise all traces, with the decay time given or estimated.
+
+    Parameters
+    ----------
+    movie : Movie
+        For its length and frame rate.
+    equations : NormalEquations
+        From `project`.
+    model : Model
+        Its traces, binned in time, are where the sweeps begin.
+    bin_frames : int
+    parameters : CnmfParameters
+
+    Returns
+    -------
+    Demixed
+    """
+    rate_hz = movie.frame_rate_hz or 1.0
+    binned = np.concatenate([model.traces, model.background])
     decay_s = parameters.decay_s
     if decay_s is None:
         denoiser = Denoiser.at(rate_hz, parameters, DEFAULT_DECAY_S)
-        _, raw, _ = solve_traces(equations, start, denoiser, 1)
+        start = unbinned(binned, bin_frames, movie.n_frames)
+        raw = solve_traces(equations, start, denoiser, 1).raw
         decay_s = decay_time(raw, rate_hz, parameters.rise_s, DEFAULT_DECAY_S)
     denoiser = Denoiser.at(rate_hz, parameters, decay_s)
-    sweeps = parameters.temporal.sweeps
-    _, raw, background = solve_traces(equations, start, denoiser, sweeps)
-    return Demixed(raw, denoiser.denoise(raw), background)
+    start = unbinned(binned, bin_frames, movie.n_frames)
+    return solve_traces(equations, start, denoiser, parameters.temporal.sweeps)
+
+
+def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:
+    """Binned traces repeated to the full rate, the last value held to the end."""
+    frames = np.minimum(np.arange(n_frames) // bin_frames, traces.shape[1] - 1)
+    return traces[:, frames]

@@ -97,9 +97,10 @@ def event_images(
     footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     maps = sp.diags_array(gain) @ components.background.maps
     model = sp.hstack([footprints, maps], format="csr").astype(np.float32)
-    traces = np.concatenate([components.raw, components.background.traces])
+    sources = (components.raw, components.background.traces)
+    traces = np.concatenate([bin_traces(source, bin_frames) for source in sources])
     # The binned movie has no mean, so its sources must have none either.
-    traces = traces - traces.mean(axis=1, keepdims=True)
+    traces -= traces.mean(axis=1, keepdims=True)
     kernels.subtract_sources(
         events,
         corners,
@@ -107,7 +108,7 @@ def event_images(
         model.indptr,
         model.indices,
         model.data,
-        bin_traces(traces, bin_frames),
+        traces,
         weights.indptr,
         weights.indices,
         weights.data,

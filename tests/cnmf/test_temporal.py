@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from threading import Event
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -13,14 +16,18 @@ from napari_cnmf.cnmf.denoising import Denoised, Denoiser
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import NormalEquations, colour, solve_traces
 from napari_cnmf.cnmf.traces import gram, model_tiles, products
+from napari_cnmf.errors import CancelledError
 
 
 class Untouched:
     """A denoiser that believes every trace."""
 
     def denoise(self, raw):
-        nothing = np.zeros_like(raw)
-        return Denoised(raw.copy(), nothing, nothing, *[np.zeros(len(raw))] * 3)
+        parts = Denoised.empty(*raw.shape)
+        for item in fields(parts):
+            getattr(parts, item.name)[:] = 0
+        parts.calcium[:] = raw
+        return parts
 
     def smooth(self, background):
         return background
@@ -73,23 +80,20 @@ def test_without_denoising_the_sweeps_end_at_least_squares(model, equations):
     movie = twins.render(model, noise=1.0)
     expected = np.linalg.lstsq(both(model), movie, rcond=None)[0]
     found = solve_traces(equations, nothing(equations), Untouched(), 300)
-    denoised, raw, background = found
-    np.testing.assert_allclose(denoised, expected[:7], atol=0.01)
-    np.testing.assert_allclose(raw, expected[:7], atol=0.01)
-    np.testing.assert_allclose(background, expected[7:], atol=0.02)
+    np.testing.assert_allclose(found.parts.calcium, expected[:7], atol=0.01)
+    np.testing.assert_allclose(found.raw, expected[:7], atol=0.01)
+    np.testing.assert_allclose(found.background, expected[7:], atol=0.02)
 
 
 def test_the_start_does_not_matter_in_the_end(equations):
     rng = np.random.default_rng(0)
     start = rng.normal(0, 3, equations.target.shape).astype(np.float32)
-    kept = start.copy()
-    ends = [
+    one, other = (
         solve_traces(equations, first, Untouched(), 300)
         for first in (start, nothing(equations))
-    ]
-    for one, other in zip(*ends, strict=True):
-        np.testing.assert_allclose(one, other, atol=0.02)
-    np.testing.assert_array_equal(start, kept)
+    )
+    np.testing.assert_allclose(one.raw, other.raw, atol=0.02)
+    np.testing.assert_allclose(one.background, other.background, atol=0.02)
 
 
 def test_the_order_of_the_cells_does_not_matter(model, equations):
@@ -99,31 +103,52 @@ def test_the_order_of_the_cells_does_not_matter(model, equations):
     permuted = NormalEquations(gram(moved), products(movie, moved), len(moved))
     expected = solve_traces(equations, nothing(equations), Untouched(), 300)
     found = solve_traces(permuted, nothing(permuted), Untouched(), 300)
-    np.testing.assert_allclose(found[0], expected[0][order], atol=0.01)
-    np.testing.assert_allclose(found[2], expected[2], atol=0.02)
+    np.testing.assert_allclose(found.raw, expected.raw[order], atol=0.01)
+    np.testing.assert_allclose(found.background, expected.background, atol=0.02)
 
 
 def test_a_noisy_movie_gives_back_its_traces(model, equations):
     denoiser = Denoiser.at(30.0, CnmfParameters(rise_s=0.0), 0.2)
-    denoised, raw, background = solve_traces(
-        equations, nothing(equations), denoiser, 10
-    )
+    found = solve_traces(equations, nothing(equations), denoiser, 10)
     for k, truth in enumerate(model.traces):
-        assert np.corrcoef(raw[k], truth)[0, 1] > 0.9
-        assert np.corrcoef(denoised[k], truth)[0, 1] > 0.95
+        assert np.corrcoef(found.raw[k], truth)[0, 1] > 0.9
+        assert np.corrcoef(found.parts.calcium[k], truth)[0, 1] > 0.95
     behind = model.grid.maps(model.weights)
-    scene, found = (behind @ f for f in (model.background, background))
-    assert np.corrcoef(scene.ravel(), found.ravel())[0, 1] > 0.8
+    scene, seen = (behind @ f for f in (model.background, found.background))
+    assert np.corrcoef(scene.ravel(), seen.ravel())[0, 1] > 0.8
+
+
+def test_what_is_denoised_are_the_raw_traces(equations):
+    denoiser = Denoiser.at(30.0, CnmfParameters(rise_s=0.0), 0.2)
+    found = solve_traces(equations, nothing(equations), denoiser, 4)
+    again = denoiser.denoise(found.raw)
+    for item in fields(again):
+        one, other = (getattr(parts, item.name) for parts in (found.parts, again))
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_it_stops_between_sweeps_once_cancelled(equations):
+    cancel = Event()
+
+    class Cancelling(Untouched):
+        def smooth(self, background):
+            assert not cancel.is_set()
+            cancel.set()
+            return background
+
+    with pytest.raises(CancelledError):
+        solve_traces(equations, nothing(equations), Cancelling(), 5, cancel)
+    assert cancel.is_set()
 
 
 def test_the_background_alone_is_solved_without_cells():
     model = twins.make_model(n_cells=0, pitch_px=15.0)
     movie = twins.render(model)
     alone = NormalEquations(gram(model), products(movie, model), 0)
-    denoised, raw, background = solve_traces(alone, nothing(alone), Untouched(), 100)
-    assert denoised.shape == raw.shape == (0, 150)
+    found = solve_traces(alone, nothing(alone), Untouched(), 100)
+    assert found.parts.calcium.shape == found.raw.shape == (0, 150)
     centred = model.background - model.background.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(background, centred, atol=0.02)
+    np.testing.assert_allclose(found.background, centred, atol=0.02)
 
 
 def test_a_cell_without_pixels_has_no_trace(model):
@@ -133,10 +158,10 @@ def test_a_cell_without_pixels_has_no_trace(model):
     object.__setattr__(empty, "footprints", sp.csc_array(footprints))
     movie = twins.render(model)
     silent = NormalEquations(gram(empty), products(movie, empty), 7)
-    denoised, raw, _ = solve_traces(silent, nothing(silent), Untouched(), 5)
-    assert not denoised[3].any()
-    assert not raw[3].any()
-    assert raw[[0, 1, 2, 4, 5, 6]].any(axis=1).all()
+    found = solve_traces(silent, nothing(silent), Untouched(), 5)
+    assert not found.parts.calcium[3].any()
+    assert not found.raw[3].any()
+    assert found.raw[[0, 1, 2, 4, 5, 6]].any(axis=1).all()
 
 
 @given(st.integers(0, 30), st.floats(0, 0.6), st.integers(0, 2**32))

@@ -104,7 +104,7 @@ def fit(
     equations = project(
         movie, summary, model, backend=backend, watch=watch, cancel=cancel
     )
-    demixed = demix(movie, equations, model, bin_frames, parameters)
+    demixed = demix(movie, equations, model, bin_frames, parameters, cancel)
     return to_components(model, demixed, np.arange(len(model)), movie, summary)
 
 

@@ -68,7 +68,7 @@ def refit(
     equations = project(
         movie, summary, model, backend=backend, watch=watch, cancel=cancel
     )
-    demixed = demix(movie, equations, model, bin_frames, parameters)
+    demixed = demix(movie, equations, model, bin_frames, parameters, cancel)
     return to_components(model, demixed, components.ids[alive], movie, summary)
 
 

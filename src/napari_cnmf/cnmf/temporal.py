@@ -9,12 +9,14 @@ cells of one colour do not overlap and are denoised together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
+from napari_cnmf.compute.backend import check_cancel
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,11 @@ class Demixed:
 
 
 def solve_traces(
-    equations: NormalEquations, start: np.ndarray, denoiser: Denoiser, sweeps: int
+    equations: NormalEquations,
+    start: np.ndarray,
+    denoiser: Denoiser,
+    sweeps: int,
+    cancel: Event | None = None,
 ) -> Demixed:
     """Demix and denoise all traces.
 
@@ -72,6 +78,8 @@ def solve_traces(
     denoiser : Denoiser
         For traces at this rate.
     sweeps : int
+    cancel : threading.Event, optional
+        Stops before the next sweep once set.
 
     Returns
     -------
@@ -84,6 +92,7 @@ def solve_traces(
     colours = colour(gram[:n_cells, :n_cells])
     nodes = np.arange(n_cells, gram.shape[0])
     for sweep in range(sweeps):
+        check_cancel(cancel)
         # The background starts from nothing, and the cells need it to be right.
         for _ in range(2 if sweep else 10):
             _relax(equations, nodes, solution)

@@ -173,6 +173,7 @@ def demix(
     model: Model,
     bin_frames: int,
     parameters: CnmfParameters,
+    cancel: Event | None,
 ) -> Demixed:
     """Demix and denoise all traces, with the decay time given or estimated.
 
@@ -186,6 +187,7 @@ def demix(
         Its traces, binned in time, are where the sweeps begin.
     bin_frames : int
     parameters : CnmfParameters
+    cancel : threading.Event or None
 
     Returns
     -------
@@ -197,11 +199,12 @@ def demix(
     if decay_s is None:
         denoiser = Denoiser.at(rate_hz, parameters, DEFAULT_DECAY_S)
         start = unbinned(binned, bin_frames, movie.n_frames)
-        raw = solve_traces(equations, start, denoiser, 1).raw
+        raw = solve_traces(equations, start, denoiser, 1, cancel).raw
         decay_s = decay_time(raw, rate_hz, parameters.rise_s, DEFAULT_DECAY_S)
     denoiser = Denoiser.at(rate_hz, parameters, decay_s)
     start = unbinned(binned, bin_frames, movie.n_frames)
-    return solve_traces(equations, start, denoiser, parameters.temporal.sweeps)
+    sweeps = parameters.temporal.sweeps
+    return solve_traces(equations, start, denoiser, sweeps, cancel)
 
 
 def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:

@@ -69,7 +69,7 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
     height, width = (_fast_length(n) for n in template.shape)
     top, left = (template.shape[0] - height) // 2, (template.shape[1] - width) // 2
     image = _filtered(template[top : top + height, left : left + width])
-    limit_y, limit_x = (min(max_shift_px, n // 4) for n in image.shape)
+    limit_y, limit_x = (search_limit(max_shift_px, n) for n in image.shape)
     low_y, low_x = (_n_modes(n, *_LOW_BAND) for n in image.shape)
     spectrum = _band(image)
     reference = Reference(
@@ -80,6 +80,14 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
         limit_px=(float(limit_y), float(limit_x)),
     )
     return _centred(reference, spectrum, template)
+
+
+def search_limit(max_shift_px: float, side_px: int) -> float:
+    """Largest shift searched for along a side: no more than a quarter of it.
+
+    In smaller fields larger shifts would find false peaks.
+    """
+    return min(max_shift_px, side_px // 4)
 
 
 def estimate_shifts(frames: np.ndarray, reference: Reference) -> np.ndarray:

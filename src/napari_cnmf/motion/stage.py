@@ -20,6 +20,7 @@ from napari_cnmf.motion.rigid import (
     apply_shifts,
     estimate_shifts,
     prepare_reference,
+    search_limit,
 )
 from napari_cnmf.motion.template import build_template
 from napari_cnmf.movie.fingerprint import fingerprint_of
@@ -217,4 +218,5 @@ def _shifts(
     """Return the shifts of all blocks, None if nothing was registered."""
     if parameters.mode == "none":
         return None
-    return Shifts(np.concatenate(parts), template, parameters.max_shift_px)
+    limit_px = search_limit(parameters.max_shift_px, min(template.shape))
+    return Shifts(np.concatenate(parts), template, limit_px)

@@ -98,9 +98,10 @@ def event_images(
     maps = sp.diags_array(gain) @ components.background.maps
     model = sp.hstack([footprints, maps], format="csr").astype(np.float32)
     sources = (components.raw, components.background.traces)
-    traces = np.concatenate([bin_traces(source, bin_frames) for source in sources])
-    # The binned movie has no mean, so its sources must have none either.
-    traces -= traces.mean(axis=1, keepdims=True)
+    # The movie's mean over all frames was removed, so that of its sources must be too.
+    traces = np.concatenate(
+        [bin_traces(s, bin_frames) - s.mean(axis=1, keepdims=True) for s in sources]
+    )
     kernels.subtract_sources(
         events,
         corners,

@@ -109,9 +109,8 @@ def _correct(session: Session, result: Result) -> Result:
 def _summarise(session: Session, result: Result) -> Result:
     """Summarise the registered movie again."""
     movie = registered_movie(session.folder, result)
-    images = summarise(movie, session.recipe.summary, **session.compute)
-    if result.summary is not None:
-        images = replace(images, valid=result.summary.valid)
+    valid = None if result.summary is None else result.summary.valid
+    images = summarise(movie, session.recipe.summary, valid=valid, **session.compute)
     return replace(result, summary=images)
 
 

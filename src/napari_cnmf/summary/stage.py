@@ -40,6 +40,7 @@ def summarise(
     backend: Backend,
     progress: Progress = silent,
     cancel: Event | None = None,
+    valid: np.ndarray | None = None,
 ) -> SummaryImages:
     """Compute mean, maximum, standard deviation, correlation and noise of a movie.
 
@@ -55,6 +56,8 @@ def summarise(
         Told after each block.
     cancel : threading.Event, optional
         Stops the stage once set.
+    valid : ndarray (Y, X) of bool, optional
+        Pixels that hold data; all of them by default.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def summarise(
     firsts = range(0, movie.n_frames, block_sum.block)
     backend.run(block_sum, firsts, collect, cancel)
     warn_of_clipping(n_clipped, movie)
-    return total.images(block_sum.scale, parameters.neighbours)
+    return total.images(block_sum.scale, parameters.neighbours, valid)
 
 
 def warn_of_clipping(n_clipped: int, movie: Movie) -> None:

@@ -46,8 +46,8 @@ def arrays(matrix):
 @pytest.mark.benchmark(group="products with footprints")
 class TestProject:
     def test_kernel(self, benchmark, movie, model):
-        out = np.empty((N_CELLS, N_BINS), np.float32)
-        benchmark(kernels.project, movie, *arrays(model.footprints), out)
+        rows, out = np.arange(N_CELLS), np.zeros((N_CELLS, N_BINS), np.float32)
+        benchmark(kernels.project, movie, *arrays(model.footprints), rows, out)
 
     def test_scipy(self, benchmark, movie, model):
         benchmark(lambda: model.footprints.T @ movie)
@@ -57,7 +57,7 @@ class TestProject:
 class TestProjectGrid:
     def test_kernel(self, benchmark, movie, model):
         grid, weights = model.grid, model.weights
-        out = np.empty((grid.n_nodes, N_BINS), np.float32)
+        out = np.zeros((grid.n_nodes, N_BINS), np.float32)
         benchmark(kernels.project_grid, movie, grid.nodes, grid.shares, weights, out)
 
     def test_scipy(self, benchmark, movie, model):

@@ -38,12 +38,15 @@ def decay_time(
         Median decay time in seconds over the clearest cells.
     """
     n_lags = min(round(_LONGEST_LAG_S * rate_hz), raw.shape[1] // 4)
-    if n_lags < 4 or len(raw) == 0:
+    if n_lags < 4:
         return default_s
     covariance = _autocovariance(raw, n_lags)
     noise = covariance[:, 0] - covariance[:, 1]
     clear = covariance[:, 1] / np.maximum(noise, 1e-12)
     clearest = np.argsort(-clear, kind="stable")[:_N_CLEAREST]
+    clearest = clearest[clear[clearest] > 0]
+    if len(clearest) == 0:
+        return default_s
     shapes = _shapes(np.arange(1, n_lags) / rate_hz, rise_s)
     best = np.argmax(covariance[clearest, 1:] @ shapes.T, axis=1)
     return float(np.median(_DECAYS_S[best]))

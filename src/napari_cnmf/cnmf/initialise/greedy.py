@@ -48,7 +48,7 @@ def greedy(
     """
     n_t = movie.shape[1]
     if n_t < kernels.LANES:
-        movie = np.pad(movie, ((0, 0), (0, kernels.LANES - n_t)))
+        movie = np.pad(movie, ((0, 0), (0, kernels.LANES - n_t)), mode="reflect")
     search = _Search(movie.reshape(*field_shape, -1), parameters)
     columns: list[sp.coo_array] = []
     traces: list[np.ndarray] = []

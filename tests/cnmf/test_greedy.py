@@ -7,6 +7,7 @@ import pytest
 from cnmf import cnmf_twins as twins
 
 from napari_cnmf.cnmf.initialise.greedy import greedy
+from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.parameters import InitParameters
 
 FIELD = (40, 52)
@@ -69,10 +70,10 @@ def test_nothing_is_found_in_noise(n_frames):
     assert traces.shape == (0, n_frames)
 
 
-def test_a_cell_is_found_in_a_handful_of_frames():
-    movie, images, _ = twins.planted([(20, 25)], n_frames=12, height=20.0)
+def test_a_cell_is_found_in_the_fewest_frames():
+    movie, images, _ = twins.planted([(20, 25)], n_frames=LANES, height=20.0)
     found, traces = searched(movie)
-    assert traces.shape[1] == 12
+    assert traces.shape[1] == LANES
     assert np.corrcoef(found[0].ravel(), images[0].ravel())[0, 1] > 0.9
 
 

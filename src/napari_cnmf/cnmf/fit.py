@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import field_grid, to_components
 from napari_cnmf.cnmf.denoising import Denoiser
+from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.local import fit_local
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
@@ -18,10 +19,12 @@ from napari_cnmf.cnmf.patches import Patch, patch_grid
 from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S, demix, project
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.errors import InputError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
 
+MIN_BINS = LANES
 # A worker holds about 2.3 copies of a patch's binned movie: at most 220 MB.
 _PATCH_VALUES = 24_000_000
 _MIN_PATCH_PX = 64
@@ -80,10 +83,13 @@ def fit(
 
     Raises
     ------
+    InputError
+        If the movie is too short.
     CancelledError
         If it was cancelled.
     """
     bin_frames = bin_length(movie)
+    _require_bins(movie, bin_frames)
     grid = patch_grid(
         movie.field_shape,
         _affordable(parameters.patches.patch_size_px, movie.n_frames // bin_frames),
@@ -106,6 +112,16 @@ def fit(
     )
     demixed = demix(movie, equations, model, bin_frames, parameters, cancel)
     return to_components(model, demixed, np.arange(len(model)), movie, summary)
+
+
+def _require_bins(movie: Movie, bin_frames: int) -> None:
+    """Refuse a movie of fewer time bins than the search works on at once."""
+    if movie.n_frames // bin_frames < MIN_BINS:
+        raise InputError(
+            f"The movie has {movie.n_frames} frames; at {bin_frames} frames per time "
+            f"bin at least {MIN_BINS * bin_frames} are needed. Record longer, or make "
+            "the bins shorter with store.bin_s."
+        )
 
 
 def _affordable(size_px: int, n_bins: int) -> int:

@@ -57,8 +57,8 @@ class Backend(Protocol):
         Raises
         ------
         CancelledError
-            If `cancel` was set before the last task began. No task is running
-            any more when this, or an error of a task, is raised.
+            If `cancel` was set before the last result was collected. No task is
+            running any more when this, or an error of a task, is raised.
         """
 
 
@@ -99,4 +99,6 @@ class SerialBackend(OneBlasThread):
         """See `Backend.run`."""
         for task in tasks:
             check_cancel(cancel)
-            collect(function(task))
+            result = function(task)
+            check_cancel(cancel)
+            collect(result)

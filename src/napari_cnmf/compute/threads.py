@@ -59,6 +59,7 @@ class ThreadBackend(OneBlasThread):
             return function(task)
 
         def gather(result: Result, _previous: Any) -> None:
+            check_cancel(cancel)
             collect(result)
 
         window = 2 * self.workers

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_cnmf.cnmf.fit import MIN_BINS
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.movie import Movie, Repair, repair
@@ -21,7 +22,7 @@ from napari_cnmf.recipe import Recipe
 Paths = str | Path | Sequence[str | Path]
 
 #: Noise, baselines and correlations mean nothing over fewer frames or time bins.
-MIN_FRAMES, MIN_BINS = 20, 5
+MIN_FRAMES = 20
 #: Filters and patches need some room.
 MIN_SIDE_PX = 16
 #: Of the 16-bit codes and 32-bit bins once compressed, at the least.

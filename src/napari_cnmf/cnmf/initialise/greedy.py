@@ -32,7 +32,8 @@ def greedy(
     Parameters
     ----------
     movie : ndarray
-        (pixels, T) float32, mean removed, in units of each pixel's noise.
+        (pixels, T) float32, mean removed, in units of each pixel's noise; at least
+        `kernels.LANES` bins.
     field_shape : tuple of int
         (Y, X).
     parameters : InitParameters
@@ -46,9 +47,6 @@ def greedy(
     traces : ndarray
         (K, T) float32.
     """
-    n_t = movie.shape[1]
-    if n_t < kernels.LANES:
-        movie = np.pad(movie, ((0, 0), (0, kernels.LANES - n_t)), mode="reflect")
     search = _Search(movie.reshape(*field_shape, -1), parameters)
     columns: list[sp.coo_array] = []
     traces: list[np.ndarray] = []
@@ -56,10 +54,10 @@ def greedy(
         image, trace = search.take()
         if image.any():
             columns.append(sp.coo_array(image.reshape(-1, 1)))
-            traces.append(trace[:n_t])
+            traces.append(trace)
     if not columns:
         empty = sp.csc_array((len(movie), 0), dtype=np.float32)
-        return empty, np.zeros((0, n_t), np.float32)
+        return empty, np.zeros((0, movie.shape[1]), np.float32)
     return sp.hstack(columns, format="csc"), np.stack(traces)
 
 

@@ -62,11 +62,11 @@ class InitParameters(Parameters):
         advanced=True,
     )
     min_event_energy: float = param(
-        25.0,
-        "The search stops at candidates with less event energy (sum of squares above "
-        "the threshold, in units of the noise variance). Lower finds dimmer cells.",
+        0.08,
+        "The search stops at candidates with less event energy (mean square above the "
+        "threshold, in units of the noise variance). Lower finds dimmer cells.",
         low=0,
-        high=1e6,
+        high=1e4,
     )
     second_search: bool = param(
         False,

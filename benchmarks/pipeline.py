@@ -118,7 +118,7 @@ def _simulate(path: str, changes: dict[str, Any], seed: int) -> None:
     """Write a movie and its truth."""
     import tifffile
 
-    from napari_cnmf.simulate import SimulationParameters, save_truth, simulate
+    from napari_cnmf.simulation import SimulationParameters, save_truth, simulate
 
     simulation = simulate(SimulationParameters(**changes), seed)
     save_truth(simulation, Path(path).with_suffix(".npz"))

@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.components import Components
 from napari_cnmf.formats.results import Result
-from napari_cnmf.simulate import DEFOCUSED, SOMA
+from napari_cnmf.simulation import DEFOCUSED, SOMA
 
 MASK_LEVEL = 0.2
 MIN_OVERLAP = 0.3

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from napari_cnmf.baseline import DffParameters, dff
 from napari_cnmf.cnmf.fit import fit
 from napari_cnmf.cnmf.initialise.greedy import greedy
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.compute import SerialBackend
-from napari_cnmf.dff import DffParameters, dff
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.stage import correct
 from napari_cnmf.movie import Movie
@@ -20,7 +20,7 @@ from napari_cnmf.movie.normalised import bin_length, normalised_bins
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.stage import evaluate
-from napari_cnmf.simulate import SimulationParameters, simulate
+from napari_cnmf.simulation import SimulationParameters, simulate
 from napari_cnmf.summary import SummaryParameters
 
 PARAMETERS = CnmfParameters()

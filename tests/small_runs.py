@@ -18,7 +18,7 @@ from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.stage import Correction, correct
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
-from napari_cnmf.simulate import SOMA, Simulation, SimulationParameters, simulate
+from napari_cnmf.simulation import SOMA, Simulation, SimulationParameters, simulate
 from napari_cnmf.summary import SummaryParameters
 
 RATE_HZ = 30.0

@@ -26,8 +26,8 @@ from napari_cnmf.components import Components
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.formats.results import load
 from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.pipeline.runner import run
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.pipeline import run
 
 RATE = ["--set", f"acquisition.frame_rate_hz={RATE_HZ}"]
 
@@ -61,7 +61,7 @@ def done(finished, tmp_path) -> Path:
 # --- bad input ---------------------------------------------------------------------
 
 
-def frames(n: int = 40, side: int = 32, dtype: str = "uint16") -> np.ndarray:
+def frames(n: int = 60, side: int = 32, dtype: str = "uint16") -> np.ndarray:
     """Some noise to write into files."""
     return np.random.default_rng(0).integers(0, 99, (n, side, side)).astype(dtype)
 
@@ -123,7 +123,7 @@ BAD_MOVIES = {
     "several datasets": (lambda f: h5_with(f, "left", "right"), "left"),
     "no dataset": (h5_with, "many.h5"),
     "sizes": (different_sizes, "b.tif has frames of 40 x 40"),
-    "few frames": (lambda f: [write_tif(f / "few.tif", frames(19))], "at least 20"),
+    "few frames": (lambda f: [write_tif(f / "few.tif", frames(19))], "at least 48"),
     "NaN": (nan_file, "hold NaN"),
     "unknown suffix": (
         lambda f: [Path(shutil.copy(__file__, f))],
@@ -294,7 +294,7 @@ def test_a_run_sums_up_what_it_found_and_where_it_lies(tif, tmp_path, capsys):
 
 
 def test_warnings_are_shown(tmp_path, capsys):
-    still = write_tif(tmp_path / "still.tif", np.full((40, 32, 32), 5, np.uint16))
+    still = write_tif(tmp_path / "still.tif", np.full((60, 32, 32), 5, np.uint16))
     assert main(["run", str(still), "--output", str(tmp_path / "out"), *RATE]) == 0
     said = capsys.readouterr()
     assert "warning: the movie is constant" in said.err
@@ -331,7 +331,7 @@ def test_a_movie_is_described(tif, capsys):
 def test_a_movie_in_hdf5_is_described(tmp_path, capsys):
     (path,) = h5_with(tmp_path, "data")
     assert main(["info", str(path)]) == 0
-    assert "40" in capsys.readouterr().out
+    assert "60" in capsys.readouterr().out
     (path,) = h5_with(tmp_path, "left", "right")
     assert main(["info", str(path), "--set", "input.dataset=left"]) == 0
 

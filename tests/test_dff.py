@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gaussian_kde
 
-from napari_cnmf.components import Background, Components
-from napari_cnmf.compute import local_backend
-from napari_cnmf.dff import (
+from napari_cnmf.baseline import (
     BLOCK_CELLS,
     DffParameters,
     background_traces,
@@ -24,6 +22,8 @@ from napari_cnmf.dff import (
     mode_percentiles,
     running_percentile,
 )
+from napari_cnmf.components import Background, Components
+from napari_cnmf.compute import local_backend
 from napari_cnmf.errors import CancelledError
 
 RATE_HZ = 20.0

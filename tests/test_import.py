@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -45,13 +44,6 @@ def test_the_whole_core_imports_neither_interface_nor_cluster():
 def test_every_public_name_is_there(name):
     assert getattr(napari_cnmf, name) is not None
     assert name in dir(napari_cnmf)
-
-
-@pytest.mark.parametrize("name", ["dff", "run", "simulate"])
-def test_a_module_does_not_hide_the_function_of_the_same_name(name):
-    __import__(f"napari_cnmf.{name}")
-    assert callable(getattr(napari_cnmf, name))
-    assert isinstance(sys.modules[f"napari_cnmf.{name}"], ModuleType)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -21,12 +21,12 @@ from napari_cnmf.compute import SerialBackend, silent
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.formats.results import MovieInfo, Result, digest
 from napari_cnmf.movie import Movie
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.opening import open_input
+from napari_cnmf.pipeline.records import recorded
+from napari_cnmf.pipeline.stages import STAGES, Session
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.opening import open_input
-from napari_cnmf.run.records import recorded
-from napari_cnmf.run.stages import STAGES, Session
-from napari_cnmf.simulate import SimulationParameters, simulate
+from napari_cnmf.simulation import SimulationParameters, simulate
 
 
 @dataclass(frozen=True)

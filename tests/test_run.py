@@ -27,12 +27,12 @@ from napari_cnmf.errors import (
 from napari_cnmf.formats.results import MovieInfo, digest, load
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.pipeline.log import logged_to
+from napari_cnmf.pipeline.opening import needed_bytes, open_input
+from napari_cnmf.pipeline.records import resolved_parameters
+from napari_cnmf.pipeline.runner import rerun, run
+from napari_cnmf.pipeline.stages import STAGES, stage_named
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.log import logged_to
-from napari_cnmf.run.opening import needed_bytes, open_input
-from napari_cnmf.run.pipeline import rerun, run
-from napari_cnmf.run.records import resolved_parameters
-from napari_cnmf.run.stages import STAGES, stage_named
 
 FILES = ["recipe.toml", "registered.zarr", "report.png", "results.h5", "run.log"]
 ALL_STAGES = ["correct", "fit", "refit", "evaluate", "dff"]
@@ -118,7 +118,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, workers):
         (["input.top=40", "input.bottom=24"], "input.top=40 and input.bottom=24 leave"),
         (["input.left=60"], "input.left=60 and input.right=0 leave nothing of 60 px"),
         (["input.last_frame=19"], "has 19 frames, but at 30 Hz the method needs"),
-        (["store.bin_s=2"], "the method needs at least 300"),
+        (["store.bin_s=2"], "the method needs at least 960"),
         (["input.right=50"], "64 x 10 px, but at least 16 px"),
         (["init.neuron_half_size_px=20"], "makes cells of 55 px, more than half"),
     ],

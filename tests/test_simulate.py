@@ -8,7 +8,12 @@ import pytest
 import scipy.ndimage as ndi
 import scipy.sparse as sp
 
-from napari_cnmf.simulate import Simulation, SimulationParameters, save_truth, simulate
+from napari_cnmf.simulation import (
+    Simulation,
+    SimulationParameters,
+    save_truth,
+    simulate,
+)
 
 SMALL = SimulationParameters(
     n_frames=300,

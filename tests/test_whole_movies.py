@@ -12,7 +12,7 @@ import tifffile
 from scipy.ndimage import maximum_filter
 
 import napari_cnmf as cnmf
-from napari_cnmf.simulate import save_truth
+from napari_cnmf.simulation import save_truth
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import tifffile
 
 from napari_cnmf.movie import Movie
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.simulate import Simulation, SimulationParameters, simulate
+from napari_cnmf.simulation import Simulation, SimulationParameters, simulate
 
 RATE_HZ = 30.0
 

@@ -6,9 +6,7 @@ and needs nothing but Python.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 _PLACES = {
@@ -17,17 +15,17 @@ _PLACES = {
     "fit": "cnmf.fit",
     "refit": "cnmf.refit",
     "evaluate": "quality.stage",
-    "dff": "dff",
-    "run": "run.pipeline",
-    "rerun": "run.pipeline",
+    "dff": "baseline",
+    "run": "pipeline.runner",
+    "rerun": "pipeline.runner",
     "open_movie": "formats",
     "load": "formats.results",
     "save": "formats.results",
     "export_npz": "formats.tables",
     "export_csv": "formats.tables",
     "write_report": "report",
-    "simulate": "simulate",
-    "SimulationParameters": "simulate",
+    "simulate": "simulation",
+    "SimulationParameters": "simulation",
     "local_backend": "compute",
     "Movie": "movie",
     "Shifts": "movie.shifts",
@@ -54,15 +52,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """A package whose public functions are not hidden by modules of the same name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, but not the module `dff` in place of the function."""
-        if not (name in _PLACES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from napari_cnmf.baseline import DffParameters
 from napari_cnmf.cnmf.parameters import (
     BackgroundParameters,
     CnmfParameters,
@@ -25,7 +26,6 @@ from napari_cnmf.cnmf.parameters import (
     SpatialParameters,
     TemporalParameters,
 )
-from napari_cnmf.dff import DffParameters
 from napari_cnmf.errors import InputError, MissingFileError, ParameterError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.caiman_parameters import settings_from_caiman

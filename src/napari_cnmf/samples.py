@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.simulate import SimulationParameters, simulate
+from napari_cnmf.simulation import SimulationParameters, simulate
 
 
 def simulated_movie() -> list[tuple[np.ndarray, dict[str, Any], str]]:

@@ -23,11 +23,11 @@ from napari_cnmf.components import Components
 from napari_cnmf.compute import local_backend
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.runner import run
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.pipeline import run
-from napari_cnmf.simulate import DEFOCUSED, SOMA, Simulation, simulate
-from napari_cnmf.simulate import SimulationParameters as Simulated
+from napari_cnmf.simulation import DEFOCUSED, SOMA, Simulation, simulate
+from napari_cnmf.simulation import SimulationParameters as Simulated
 
 MIN_IOU = 0.3
 MASK_SHARE = 0.2

@@ -13,9 +13,9 @@ from napari_cnmf.errors import InputError
 from napari_cnmf.formats.results import Result, digest, load
 from napari_cnmf.formats.tables import export_csv, export_npz
 from napari_cnmf.movie import Movie
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.opening import crop, opened
 
 
 def print_recipe(_: Namespace) -> None:

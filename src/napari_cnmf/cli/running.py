@@ -8,10 +8,10 @@ from napari_cnmf.cli.console import say, working
 from napari_cnmf.cli.summary import summarise_run
 from napari_cnmf.compute import local_backend
 from napari_cnmf.formats.results import load
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.runner import rerun, run
+from napari_cnmf.pipeline.stages import stage_named
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.pipeline import rerun, run
-from napari_cnmf.run.stages import stage_named
 
 
 def run_movie(options: Namespace) -> None:

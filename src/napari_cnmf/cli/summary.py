@@ -6,7 +6,7 @@ from pathlib import Path
 
 from napari_cnmf.cli.console import columns, say
 from napari_cnmf.formats.results import Result
-from napari_cnmf.run.folder import RunFolder
+from napari_cnmf.pipeline.folder import RunFolder
 
 
 def summarise_run(result: Result, output: Path) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,13 +178,21 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
             f"{path} already exists and is kept; choose another place, or overwrite "
             "it on purpose (--overwrite)."
         )
-    # Through a file of Python's: on a full disk HDF5 would leave its own file open.
-    with (
-        replacing(path) as temporary,
-        temporary.open("w+b") as raw,
-        h5py.File(raw, "w") as file,
-    ):
+    with replacing(path) as temporary, _file_to_write(temporary) as file:
         _write(result, file)
+
+
+@contextmanager
+def _file_to_write(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file through one of Python's; on a full disk it is closed too.
+
+    From Python 3.13 on, h5py then raises a SystemError in the context of the OSError.
+    """
+    try:
+        with path.open("w+b") as raw, h5py.File(raw, "w") as file:
+            yield file
+    except SystemError as error:
+        raise error.__cause__ or error.__context__ or error from None
 
 
 def load(path: str | Path) -> Result:

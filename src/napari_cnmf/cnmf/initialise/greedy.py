@@ -19,6 +19,9 @@ from napari_cnmf.cnmf.spatial import gaussian_taps
 _LOCAL_MEAN_HALF = 1.3
 _BLUR_SIGMA = 0.32
 _BOX_HALF = 0.75
+# The stop grows with the recording, as what structured noise adds up to; in fewer bins
+# than these it is white noise that must not be found.
+FEWEST_BINS = 300
 
 
 def greedy(
@@ -48,8 +51,7 @@ def greedy(
         (K, T) float32.
     """
     search = _Search(movie.reshape(*field_shape, -1), parameters)
-    # Per bin: what structured noise adds up to grows with the recording.
-    stop = parameters.min_event_energy * movie.shape[1]
+    stop = parameters.min_event_energy * max(movie.shape[1], FEWEST_BINS)
     columns: list[sp.coo_array] = []
     traces: list[np.ndarray] = []
     while len(columns) < n_max and search.best_energy >= stop:

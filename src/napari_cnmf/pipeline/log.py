@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cnmf.errors import OutputError
+from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.provenance import versions
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.run.opening import RunInput
 
 logger = logging.getLogger("napari_cnmf")
 

@@ -24,13 +24,13 @@ from napari_cnmf.errors import (
 )
 from napari_cnmf.formats.results import MovieInfo, Result, load, save
 from napari_cnmf.movie import Movie
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.log import log_start, logged_to
+from napari_cnmf.pipeline.opening import Paths, RunInput, needed_bytes, open_input
+from napari_cnmf.pipeline.records import recorded, warn_of_oddities
+from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stage_named
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report import write_report
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.log import log_start, logged_to
-from napari_cnmf.run.opening import Paths, RunInput, needed_bytes, open_input
-from napari_cnmf.run.records import recorded, warn_of_oddities
-from napari_cnmf.run.stages import STAGES, Session, Stage, stage_named
 
 logger = logging.getLogger(__name__)
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
+from napari_cnmf.baseline import dff
 from napari_cnmf.cnmf.fit import fit
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress
-from napari_cnmf.dff import dff
 from napari_cnmf.errors import InputError, MissingStageError
 from napari_cnmf.formats.results import Result
 from napari_cnmf.motion.stage import correct
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.store import TiledStore
+from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.quality.stage import evaluate
 from napari_cnmf.recipe import Recipe, cnmf
-from napari_cnmf.run.folder import RunFolder
-from napari_cnmf.run.opening import RunInput
 from napari_cnmf.summary.stage import summarise
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.pipeline.stages import STAGES, Session, Stage, registered_movie
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.recipe import Recipe, cnmf
-from napari_cnmf.run.stages import STAGES, Session, Stage, registered_movie
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError, ParameterError
 from napari_cnmf.parameters import Parameters, base_type
-from napari_cnmf.recipe import Recipe, cnmf
+from napari_cnmf.recipe import Recipe
 
 GROUPS = get_type_hints(Recipe)
 NAMES = [f"{name}.{item.name}" for name, g in GROUPS.items() for item in fields(g)]
@@ -204,7 +204,7 @@ def test_a_missing_recipe_file_is_named(tmp_path):
 
 def test_the_factorisation_gets_its_groups_and_the_indicators_kinetics():
     recipe = Recipe().with_settings(["acquisition.indicator=gcamp6s"])
-    parameters = cnmf(recipe)
+    parameters = recipe.cnmf()
     assert parameters.init is recipe.init
     assert (parameters.decay_s, parameters.rise_s) == (1.2, 0.18)
 

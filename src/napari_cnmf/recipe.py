@@ -200,29 +200,28 @@ class Recipe:
         """SHA-256 of all values."""
         return digest(self.to_dict())
 
+    def cnmf(self) -> CnmfParameters:
+        """Gather what the factorisation needs, the indicator's kinetics resolved."""
+        acquisition = self.acquisition
+        decay_s, rise_s = INDICATORS[acquisition.indicator]
+        if acquisition.decay_time_s is not None:
+            decay_s = acquisition.decay_time_s
+        if acquisition.rise_time_s is not None:
+            rise_s = acquisition.rise_time_s
+        return CnmfParameters(
+            patches=self.patches,
+            init=self.init,
+            spatial=self.spatial,
+            background=self.background,
+            merge=self.merge,
+            temporal=self.temporal,
+            decay_s=decay_s,
+            rise_s=rise_s,
+        )
+
     def _groups(self) -> Iterator[Parameters]:
         """All parameter groups, in order."""
         return (getattr(self, item.name) for item in fields(self))
-
-
-def cnmf(recipe: Recipe) -> CnmfParameters:
-    """Gather what the factorisation needs, the indicator's time constants resolved."""
-    acquisition = recipe.acquisition
-    decay_s, rise_s = INDICATORS[acquisition.indicator]
-    if acquisition.decay_time_s is not None:
-        decay_s = acquisition.decay_time_s
-    if acquisition.rise_time_s is not None:
-        rise_s = acquisition.rise_time_s
-    return CnmfParameters(
-        patches=recipe.patches,
-        init=recipe.init,
-        spatial=recipe.spatial,
-        background=recipe.background,
-        merge=recipe.merge,
-        temporal=recipe.temporal,
-        decay_s=decay_s,
-        rise_s=rise_s,
-    )
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 from napari_cnmf.formats.results import MovieInfo, Result
 from napari_cnmf.pipeline.stages import STAGES, Session, Stage, registered_movie
 from napari_cnmf.provenance import StageRecord, versions
-from napari_cnmf.recipe import Recipe, cnmf
+from napari_cnmf.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def resolved_parameters(
 ) -> dict[str, Any]:
     """Return the parameters that decide a stage, with what "auto" stood for."""
     groups = recipe.to_dict()
-    kinetics = cnmf(recipe)
+    kinetics = recipe.cnmf()
     groups["acquisition"] |= {
         "frame_rate_hz": movie.frame_rate_hz,
         "pixel_size_um": movie.pixel_size_um,

@@ -25,7 +25,7 @@ from napari_cnmf.movie.store import TiledStore
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.quality.stage import evaluate
-from napari_cnmf.recipe import Recipe, cnmf
+from napari_cnmf.recipe import Recipe
 from napari_cnmf.summary.stage import summarise
 
 
@@ -117,7 +117,7 @@ def _summarise(session: Session, result: Result) -> Result:
 def _fit(session: Session, result: Result) -> Result:
     """Find the components."""
     movie, summary = registered_movie(session.folder, result), _summary(result)
-    found = fit(movie, summary, cnmf(session.recipe), **session.compute)
+    found = fit(movie, summary, session.recipe.cnmf(), **session.compute)
     return replace(result, components=found)
 
 
@@ -125,7 +125,7 @@ def _refit(session: Session, result: Result) -> Result:
     """Update footprints and traces over the whole field."""
     movie, summary = registered_movie(session.folder, result), _summary(result)
     found = refit(
-        movie, summary, _components(result), cnmf(session.recipe), **session.compute
+        movie, summary, _components(result), session.recipe.cnmf(), **session.compute
     )
     return replace(result, components=found)
 

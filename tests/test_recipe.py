@@ -211,13 +211,13 @@ def test_the_factorisation_gets_its_groups_and_the_indicators_kinetics():
 
 def test_given_time_constants_win_over_the_indicators():
     settings = ["acquisition.decay_time_s=0.4", "acquisition.rise_time_s=0"]
-    parameters = cnmf(Recipe().with_settings(settings))
+    parameters = Recipe().with_settings(settings).cnmf()
     assert (parameters.decay_s, parameters.rise_s) == (0.4, 0.0)
 
 
 def test_time_constants_are_left_open_if_they_are_to_be_estimated():
     settings = ["acquisition.indicator=estimate", "acquisition.rise_time_s=0.1"]
-    parameters = cnmf(Recipe().with_settings(settings))
+    parameters = Recipe().with_settings(settings).cnmf()
     assert (parameters.decay_s, parameters.rise_s) == (None, 0.1)
 
 

@@ -25,5 +25,7 @@ def kernel(function: F) -> F:
     The result of a reordered sum is the same on every call on one machine, so runs
     stay reproducible byte for byte there.
     """
-    compiled = numba.njit(nogil=True, cache=True, fastmath=_FASTMATH)(function)
+    compiled = numba.njit(
+        nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy"
+    )(function)
     return cast("F", compiled)

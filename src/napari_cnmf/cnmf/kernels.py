@@ -182,7 +182,8 @@ def dilate(
                     inside[pixel] = 0
                     if size == len(pixels):
                         larger = np.empty(2 * size, np.int32)
-                        larger[:size] = pixels
+                        for i in range(size):
+                            larger[i] = pixels[i]
                         pixels = larger
                     pixels[size] = pixel
                     size += 1

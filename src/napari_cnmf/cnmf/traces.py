@@ -210,4 +210,4 @@ def demix(
 def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:
     """Binned traces repeated to the full rate, the last value held to the end."""
     frames = np.minimum(np.arange(n_frames) // bin_frames, traces.shape[1] - 1)
-    return traces[:, frames]
+    return np.take(traces, frames, axis=1)

@@ -93,7 +93,8 @@ def centre_by_median(movie: np.ndarray) -> None:
     scratch = np.empty(n_t, np.float32)
     for y in range(n_y):
         for x in range(n_x):
-            scratch[:] = movie[y, x]
+            for t in range(n_t):
+                scratch[t] = movie[y, x, t]
             middle = _select(scratch, n_t // 2)
             for t in range(n_t):
                 movie[y, x, t] -= middle
@@ -205,7 +206,9 @@ def rank_one(
     """
     n_y, n_x = image.shape
     n_t = len(trace)
-    trace[:] = seed
+    # Not `trace[:] = seed`: assigning one array to another compiles for two seconds.
+    for t in range(n_t):
+        trace[t] = seed[t]
     for _ in range(4):
         power = np.float32(0.0)
         for t in range(n_t):

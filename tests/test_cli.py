@@ -123,7 +123,7 @@ BAD_MOVIES = {
     "several datasets": (lambda f: h5_with(f, "left", "right"), "left"),
     "no dataset": (h5_with, "many.h5"),
     "sizes": (different_sizes, "b.tif has frames of 40 x 40"),
-    "few frames": (lambda f: [write_tif(f / "few.tif", frames(19))], "at least 48"),
+    "few frames": (lambda f: [write_tif(f / "few.tif", frames(19))], "at least 20"),
     "NaN": (nan_file, "hold NaN"),
     "unknown suffix": (
         lambda f: [Path(shutil.copy(__file__, f))],

@@ -93,9 +93,9 @@ def test_noise_alone_has_a_deviation_of_one(source, correction):
 
 def test_a_bin_is_that_of_the_store_or_of_a_tenth_of_a_second(movie, tmp_path):
     assert bin_length(movie) == 3
-    store = StoreParameters(bin_s=0.3)
+    store = StoreParameters(bin_s=0.07)
     stored = runs.corrected(movie, tmp_path, store=store).movie
-    assert bin_length(stored) == 9
+    assert bin_length(stored) == 2
 
 
 @pytest.mark.parametrize("bin_frames", [1, 3, 20, 101])

@@ -32,6 +32,7 @@ VERSION = 1
 TILE_PX = 64
 MIN_GROUP = 16
 MAX_BINS = 3000
+FEWEST_BINS = 32
 MAX_BIN_S = 1.0
 MAX_BLOCK = 512
 BLOCK_BYTES = 135 * 10**6
@@ -42,11 +43,12 @@ def choose_bin(n_frames: int, frame_rate_hz: float | None, bin_s: float) -> int:
 
     As long as `bin_s`; longer for recordings of more than 3000 such bins, so that
     what is done on bins needs no more memory, but never above 1 s on that account:
-    beyond 3000 s the number of bins grows. Single frames if the rate is unknown.
+    beyond 3000 s the number of bins grows. Shorter in a recording of less than 32 of
+    them. Single frames if the rate is unknown.
     """
     if frame_rate_hz is None:
         return 1
-    wanted = max(1, round(bin_s * frame_rate_hz))
+    wanted = max(1, min(round(bin_s * frame_rate_hz), n_frames // FEWEST_BINS))
     longest = max(1, round(MAX_BIN_S * frame_rate_hz))
     return max(wanted, min(ceil(n_frames / MAX_BINS), longest))
 

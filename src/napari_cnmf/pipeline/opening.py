@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cnmf.cnmf.fit import MIN_BINS
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.movie import Movie, Repair, repair
@@ -21,7 +20,7 @@ from napari_cnmf.recipe import Recipe
 
 Paths = str | Path | Sequence[str | Path]
 
-#: Noise, baselines and correlations mean nothing over fewer frames or time bins.
+#: Noise, baselines and correlations mean nothing over fewer frames.
 MIN_FRAMES = 20
 #: Filters and patches need some room.
 MIN_SIDE_PX = 16
@@ -121,12 +120,10 @@ def require_usable(movie: Movie, recipe: Recipe) -> None:
             "The frame rate is neither in the movie's file nor in the recipe; give it, "
             "for example with --set acquisition.frame_rate_hz=30."
         )
-    bin_frames = choose_bin(movie.n_frames, movie.frame_rate_hz, recipe.store.bin_s)
-    needed = max(MIN_FRAMES, MIN_BINS * bin_frames)
-    if movie.n_frames < needed:
+    if movie.n_frames < MIN_FRAMES:
         raise InputError(
-            f"The movie has {movie.n_frames} frames, but at {movie.frame_rate_hz:g} Hz "
-            f"the method needs at least {needed}; use a longer recording."
+            f"The movie has {movie.n_frames} frames, but the method needs at least "
+            f"{MIN_FRAMES}; use a longer recording."
         )
     if min(movie.field_shape) < MIN_SIDE_PX:
         height, width = movie.field_shape

@@ -67,7 +67,7 @@ def _mean(traces):
     return traces.mean(axis=1, keepdims=True)
 
 
-def make_scene(field_shape=(140, 133), n_frames=91, seed=0):
+def make_scene(field_shape=(140, 133), n_frames=100, seed=0):
     """A noisy movie of overlapping cells with its images and components."""
     rng = np.random.default_rng(seed)
     centres = np.array([(20, 30), (23, 34), (128, 60), (2, 1), (70, 131)])

@@ -140,19 +140,15 @@ def slow_baseline(
     short = int(np.clip(round(0.5 * frame_rate_hz), 1, n_t))
     n_bins = n_t // short
     bins = traces[:, : n_bins * short].reshape(len(traces), n_bins, short).mean(axis=2)
-    per_window = round(parameters.baseline_window_s * frame_rate_hz / short)
-    n_windows = max(1, round(2 * n_bins / max(per_window, 1)) - 1)
-    edges = np.linspace(0, n_bins, n_windows + 2).round().astype(int)
-    knots = np.stack(
-        [
-            np.percentile(bins[:, low:high], parameters.baseline_percentile, axis=1)
-            for low, high in zip(edges[:-2], edges[2:], strict=True)
-        ],
-        axis=1,
-    )
+    wanted = round(parameters.baseline_window_s * frame_rate_hz / short)
+    length = int(np.clip(wanted, 1, n_bins))
+    n_windows = max(1, round(2 * n_bins / length) - 1)
+    starts = np.linspace(0, n_bins - length, n_windows).round().astype(int)
+    windows = bins[:, starts[:, None] + np.arange(length)]
+    knots = np.percentile(windows, parameters.baseline_percentile, axis=2)
     lift = -ndtri(parameters.baseline_percentile / 100) / np.sqrt(short)
     knots += (lift * noise)[:, None]
-    return _interpolate(knots, edges[1:-1] * short, n_t)
+    return _interpolate(knots, (starts + length / 2) * short, n_t)
 
 
 def _interpolate(knots: np.ndarray, frames: np.ndarray, n_t: int) -> np.ndarray:
@@ -162,5 +158,8 @@ def _interpolate(knots: np.ndarray, frames: np.ndarray, n_t: int) -> np.ndarray:
     high = np.minimum(high, len(frames) - 1)
     low = np.maximum(high - 1, 0)
     span = np.maximum(frames[high] - frames[low], 1)
-    part = np.clip((t - frames[low]) / span, 0, 1)
-    return (knots[:, low] * (1 - part) + knots[:, high] * part).astype(np.float32)
+    part = np.clip((t - frames[low]) / span, 0, 1).astype(np.float32)
+    knots = knots.astype(np.float32)
+    # `take` keeps rows contiguous, which plain indexing of columns does not.
+    before, after = np.take(knots, low, axis=1), np.take(knots, high, axis=1)
+    return before + part * (after - before)

@@ -48,9 +48,3 @@ class Model:
         """Keep the chosen cells."""
         footprints = self.footprints[:, which]
         return replace(self, footprints=footprints, traces=self.traces[which])
-
-    def without_empty(self) -> Model:
-        """Drop cells whose footprint or trace vanished."""
-        alive = np.diff(self.footprints.indptr) > 0
-        alive &= np.ptp(self.traces, axis=1) > 0
-        return self if alive.all() else self.select(np.flatnonzero(alive))

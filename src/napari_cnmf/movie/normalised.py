@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.movie import Movie
+from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.store import TiledStore, choose_bin
 
 _DEFAULT_BIN_S = 0.1
@@ -19,12 +19,13 @@ def bin_length(movie: Movie) -> int:
     return choose_bin(movie.n_frames, movie.frame_rate_hz, _DEFAULT_BIN_S)
 
 
-def gains(summary: SummaryImages) -> np.ndarray:
-    """One over the noise of each pixel, (Y, X) float32; 0 where there is no data."""
-    usable = summary.valid & (summary.noise > 0)
-    return np.where(usable, 1 / np.where(usable, summary.noise, 1), 0).astype(
-        np.float32
-    )
+def gains(
+    summary: SummaryImages, rows: slice = WHOLE, cols: slice = WHOLE
+) -> np.ndarray:
+    """One over the noise of each pixel of a region, float32; 0 without data."""
+    noise = summary.noise[rows, cols]
+    usable = summary.valid[rows, cols] & (noise > 0)
+    return np.where(usable, 1 / np.where(usable, noise, 1), 0).astype(np.float32)
 
 
 def normalised_bins(
@@ -38,7 +39,7 @@ def normalised_bins(
         (pixels, bins) float32, time contiguous.
     """
     mean = summary.mean[rows, cols]
-    gain = gains(summary)[rows, cols] * np.float32(np.sqrt(bin_frames))
+    gain = gains(summary, rows, cols) * np.float32(np.sqrt(bin_frames))
     source = movie.source
     if isinstance(source, TiledStore) and source.header.bin_frames == bin_frames:
         return source.unpack_binned(rows, cols, mean, gain)
@@ -55,7 +56,7 @@ def normalised_frames(
     ndarray
         (pixels, n) float32, time contiguous.
     """
-    mean, gain = summary.mean[rows, cols], gains(summary)[rows, cols]
+    mean, gain = summary.mean[rows, cols], gains(summary, rows, cols)
     if isinstance(movie.source, TiledStore):
         return movie.source.unpack(frames, rows, cols, mean, gain)
     return _pixel_major(movie.read(frames, rows, cols), mean, gain)

@@ -1,0 +1,1 @@
+"""The plugin: the only code that knows napari and Qt."""

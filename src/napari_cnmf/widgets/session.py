@@ -1,0 +1,48 @@
+"""One session per viewer: its workspace, its running job and what its layers show.
+
+All docks of a viewer and all scripts that call `show` share it, so nothing is hidden
+in a widget: closing a dock loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from napari.viewer import Viewer
+
+from napari_cnmf.widgets.jobs import Jobs
+from napari_cnmf.widgets.scene import Scene
+from napari_cnmf.widgets.settings import load_recipe
+from napari_cnmf.widgets.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """What belongs to one viewer, without keeping it alive.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        The movie, its recipe, result and selection.
+    jobs : Jobs
+        Runs stages beside the window, one at a time.
+    scene : Scene
+        Keeps the viewer's layers in step with the workspace.
+    """
+
+    workspace: Workspace
+    jobs: Jobs
+    scene: Scene
+
+
+_SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
+
+
+def session(viewer: Viewer) -> Session:
+    """Return the session of a viewer, begun at the first call."""
+    if viewer not in _SESSIONS:
+        workspace = Workspace(load_recipe())
+        jobs = Jobs(workspace)
+        _SESSIONS[viewer] = Session(workspace, jobs, Scene(viewer, workspace, jobs))
+    return _SESSIONS[viewer]

@@ -30,6 +30,8 @@ def make_quality(ids: np.ndarray = IDS) -> Quality:
     """Scores, flags and decisions that are the component's id."""
     arrays = [item.name for item in fields(Quality) if "axis" in item.metadata]
     scores = {name: marked(ids=ids) for name in arrays}
+    scores["event_images"] = marked(5, 5, ids=ids)
+    scores["event_corners"] = np.tile(ids, (2, 1)).T
     scores["flags"], scores["manual"] = ids.astype(np.int32), ids.astype(np.int8)
     return Quality(**scores)
 
@@ -72,7 +74,6 @@ def make_components(
         frame_rate_hz=20.0,
         quality=make_quality(ids),
         dff=marked(n_frames, ids=ids),
-        provenance=(make_stage("fit"),),
     )
 
 

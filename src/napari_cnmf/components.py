@@ -15,7 +15,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.provenance import StageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,15 @@ class Quality:
     rule : str
         Name of the rule that set the flags.
     limits : dict
-        Name of a reason -> the limit that the score was held against.
+        Name of a reason -> the limit that the score was held against; with CaImAn's
+        rule also its two floors.
+    event_images : ndarray, optional
+        (K, side, side) float32, what the movie shows around each component while it is
+        active, in units of the pixels' noise; zero outside the field.
+    event_corners : ndarray, optional
+        (K, 2) int64, pixel (y, x) of each event image's corner; may lie outside.
+    event_bin_frames : int, optional
+        Frames of the time bins that event images are made of.
     """
 
     snr: np.ndarray = field(metadata=_PER_COMPONENT)
@@ -76,6 +83,9 @@ class Quality:
     manual: np.ndarray = field(metadata=_PER_COMPONENT)
     rule: str = "default"
     limits: dict[str, float] = field(default_factory=dict)
+    event_images: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    event_corners: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    event_bin_frames: int | None = None
 
     @property
     def accepted(self) -> np.ndarray:
@@ -176,7 +186,6 @@ class Components:
     quality : Quality or None
     dff : ndarray or None
         (K, T) float32.
-    provenance : tuple of StageRecord
     """
 
     footprints: sp.csc_array = field(metadata=_PER_COLUMN)
@@ -191,7 +200,6 @@ class Components:
     frame_rate_hz: float
     quality: Quality | None = field(default=None, metadata=_PER_COMPONENT)
     dff: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
-    provenance: tuple[StageRecord, ...] = ()
 
     def __post_init__(self) -> None:
         """Check all sizes once and freeze views of the arrays."""
@@ -229,8 +237,9 @@ class Components:
                 continue
             if isinstance(value, Quality | TraceFit):
                 for inner in fields(value):
-                    if "axis" in inner.metadata:
-                        yield inner.name, len(getattr(value, inner.name))
+                    array = getattr(value, inner.name)
+                    if "axis" in inner.metadata and array is not None:
+                        yield inner.name, len(array)
             else:
                 yield item.name, value.shape[axis]
 

@@ -22,6 +22,20 @@ class MissingFileError(InputError, FileNotFoundError):
     """A file or folder is not there."""
 
 
+class ChoiceError(InputError):
+    """A file holds several movies, and it was not said which one to take.
+
+    Attributes
+    ----------
+    parameter : str
+        What chooses among them: "dataset", "channel" or "plane"; "" if nothing does.
+    """
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
 class OutputError(CnmfError, OSError):
     """A result cannot be written: folder not writable, disk full, already there."""
 

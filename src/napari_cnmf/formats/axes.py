@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import ChoiceError, InputError
 from napari_cnmf.formats.registry import ReadOptions
 
 logger = logging.getLogger(__name__)
@@ -78,14 +78,16 @@ def choose_frames(
 def _chosen(name: str, what: str, wanted: int | None, length: int) -> int:
     """Return the channel or plane to take."""
     if wanted is None and length > 1:
-        raise InputError(
+        raise ChoiceError(
             f"{name} holds {length} {what}s, which are not mixed into one movie; "
-            f"choose one with {what}=0 to {what}={length - 1}."
+            f"choose one with {what}=0 to {what}={length - 1}.",
+            what,
         )
     if wanted is not None and not 0 <= wanted < length:
-        raise InputError(
+        raise ChoiceError(
             f"{name} has no {what} {wanted}: it holds {length}, counted from 0; choose "
-            f"{what}=0" + (f" to {what}={length - 1}." if length > 1 else ".")
+            f"{what}=0" + (f" to {what}={length - 1}." if length > 1 else "."),
+            what,
         )
     return wanted or 0
 

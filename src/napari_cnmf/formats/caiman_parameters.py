@@ -7,12 +7,17 @@ meaning, so that their value must not be taken over.
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from napari_cnmf.errors import InputError
 
 #: Ours serve the same purpose, in another unit or by another method.
 _DIFFERENT = frozenset(
@@ -50,6 +55,32 @@ _CONVERTED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "motion.pw_rigid": lambda on: {} if on else {"motion.mode": "rigid"},
     "temporal.p": _ar_order,
 }
+
+
+def read_caiman(path: Path) -> dict[str, Any]:
+    """Read CaImAn's parameters: a dictionary in JSON, or in a Python file.
+
+    A Python file is not run: its last line must say, or set, a plain dictionary.
+
+    Raises
+    ------
+    InputError
+        If the file holds no dictionary.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return dict(json.loads(text) if path.suffix == ".json" else _last_value(text))
+    except (OSError, ValueError, SyntaxError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path.name} holds no dictionary of parameters ({error}); give CaImAn's "
+            "parameters as JSON, or as a Python file that sets them."
+        ) from error
+
+
+def _last_value(text: str) -> Any:
+    """Return what the last line of a Python text says or sets, without running it."""
+    statement: Any = ast.parse(text).body[-1:]
+    return ast.literal_eval(statement[0].value) if statement else None
 
 
 def settings_from_caiman(

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import ChoiceError, InputError
 from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
@@ -92,10 +92,11 @@ def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datas
             )
         return dataset
     if len(fitting) != 1:
-        raise InputError(
+        raise ChoiceError(
             f"{path.name} holds {len(fitting)} datasets of frames x rows x columns "
             f"where one is expected (found: {listed}); "
-            + ("choose one with dataset=NAME." if fitting else "open another file.")
+            + ("choose one with dataset=NAME." if fitting else "open another file."),
+            "dataset" if fitting else "",
         )
     return fitting[0]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_cnmf.errors import InputError, MissingFileError
+from napari_cnmf.errors import ChoiceError, InputError, MissingFileError
 from napari_cnmf.movie import ChainSource, FileSpan, FrameSource, Movie, native
 from napari_cnmf.movie.fingerprint import fingerprint_of_files
 
@@ -181,9 +181,10 @@ def of_one_channel(
         return paths, options
     listed = ", ".join(f"channel={i} for Ch{c}" for i, c in enumerate(channels))
     if options.channel is None or not 0 <= options.channel < len(channels):
-        raise InputError(
+        raise ChoiceError(
             f"The files are of {len(channels)} channels, which are not mixed into one "
-            f"movie, and channel is {options.channel}; choose {listed}."
+            f"movie, and channel is {options.channel}; choose {listed}.",
+            "channel",
         )
     wanted = channels[options.channel]
     kept = [path for path, label in zip(paths, labels, strict=True) if label == wanted]

@@ -20,6 +20,7 @@ import h5py
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.curation import folded_in, with_curation
 from napari_cnmf.formats.layout import leaves, restored
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
@@ -37,7 +38,6 @@ _CIRCUMSTANCES = (
     "stages",
     "versions",
     "log",
-    "components/provenance",
 )
 
 #: Axes and unit of each array. "movie" stands for the unit of the movie's values.
@@ -78,6 +78,8 @@ AXES = {
     "components/quality/caiman_r_value": ("component", "none"),
     "components/quality/flags": ("component", "none"),
     "components/quality/manual": ("component", "none"),
+    "components/quality/event_images": ("component, y, x", "noise"),
+    "components/quality/event_corners": ("component, (y, x)", "px"),
 }
 
 
@@ -136,6 +138,9 @@ class Result:
         What was run, in order, and how long it took.
     complete : bool
         Whether all stages are done.
+    decisions : dict, optional
+        Id of a component -> decision by hand (1 or -1), from before a refit: the next
+        evaluation takes them over.
     seed : int
         Of everything random.
     versions : dict
@@ -151,13 +156,17 @@ class Result:
     components: Components | None = None
     stages: tuple[StageRecord, ...] = ()
     complete: bool = False
+    decisions: dict[str, int] | None = None
     seed: int = 0
     versions: dict[str, str] = field(default_factory=versions)
     log: str = ""
 
 
-def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
+def save(result: Result, path: str | Path, *, overwrite: bool = False) -> Result:
     """Write a result file; it appears under its name when it is whole.
+
+    Decisions that lie beside an older file of the same evaluation are taken in, see
+    `napari_cnmf.formats.curation`.
 
     Parameters
     ----------
@@ -166,6 +175,11 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
         Usually ``results.h5``; missing folders are made.
     overwrite : bool
         Whether an existing file is replaced.
+
+    Returns
+    -------
+    Result
+        As it was written.
 
     Raises
     ------
@@ -178,8 +192,13 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> None:
             f"{path} already exists and is kept; choose another place, or overwrite "
             "it on purpose (--overwrite)."
         )
-    with replacing(path) as temporary, _file_to_write(temporary) as file:
-        _write(result, file)
+    with (
+        folded_in(result, path) as whole,
+        replacing(path) as temporary,
+        _file_to_write(temporary) as file,
+    ):
+        _write(whole, file)
+    return whole
 
 
 @contextmanager
@@ -196,7 +215,7 @@ def _file_to_write(path: Path) -> Iterator[h5py.File]:
 
 
 def load(path: str | Path) -> Result:
-    """Read a result file.
+    """Read a result file, with the decisions that lie beside it.
 
     Raises
     ------
@@ -219,7 +238,16 @@ def load(path: str | Path) -> Result:
             f"{path} cannot be read as a result of napari-cnmf ({error}); it may be "
             "damaged: copy it again, or run the movie again."
         ) from error
-    return found
+    return with_curation(found, path)
+
+
+def is_result(path: str | Path) -> bool:
+    """Whether a file is a result of this package, by its content."""
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except OSError:
+        return False
 
 
 def digest(result: Result) -> str:

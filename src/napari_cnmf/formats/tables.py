@@ -156,8 +156,13 @@ def _write_cells(
         "area_px": cells.sizes_px,
     }
     if quality is not None:
-        scores = [item.name for item in fields(quality) if "axis" in item.metadata]
-        columns |= {name: getattr(quality, name) for name in scores}
+        scores = {
+            item.name: getattr(quality, item.name)
+            for item in fields(quality)
+            if "axis" in item.metadata
+        }
+        # Images have no place in a table.
+        columns |= {k: v for k, v in scores.items() if v is not None and v.ndim == 1}
     table = csv.writer(file)
     table.writerow(columns)
     table.writerows(zip(*map(_texts, columns.values()), strict=True))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tiny_movies import RATE_HZ, leftovers, movie, recipe, simulation, write_tif
 
-from napari_cnmf.compute import SerialBackend, ThreadBackend
+from napari_cnmf.compute import ProgressEvent, SerialBackend, ThreadBackend
 from napari_cnmf.errors import (
     CancelledError,
     InputError,
@@ -24,14 +24,16 @@ from napari_cnmf.errors import (
     OutputError,
     ParameterError,
 )
-from napari_cnmf.formats.results import MovieInfo, digest, load
+from napari_cnmf.formats.curation import save_curation
+from napari_cnmf.formats.results import MovieInfo, Result, digest, load
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.chunks import ChunkedArray
 from napari_cnmf.pipeline.log import logged_to
 from napari_cnmf.pipeline.opening import needed_bytes, open_input
 from napari_cnmf.pipeline.records import resolved_parameters
-from napari_cnmf.pipeline.runner import rerun, run
+from napari_cnmf.pipeline.runner import rerun, resume, run
 from napari_cnmf.pipeline.stages import STAGES, stage_named
+from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.recipe import Recipe
 
 FILES = ["recipe.toml", "registered.zarr", "report.png", "results.h5", "run.log"]
@@ -72,7 +74,6 @@ def test_a_run_leaves_its_files_and_all_stages(finished):
     result = load(finished / "results.h5")
     assert result.complete
     assert [record.stage for record in result.stages] == ALL_STAGES
-    assert result.components.provenance == result.stages
     assert result.components.quality is not None
     assert result.components.dff is not None
     assert result.movie.files[0].name == "tiny.tif"
@@ -249,7 +250,7 @@ def test_a_full_disk_keeps_finished_stages_and_says_how_to_go_on(tmp_path, monke
 
     def fsync(descriptor: int) -> None:
         saved.append(descriptor)
-        if len(saved) == 4:  # after the recipe and the results of two stages
+        if len(saved) == 6:  # after the recipe, and two results with theirs
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fsync)
@@ -275,7 +276,8 @@ def test_a_disk_full_of_frames_leaves_nothing(tmp_path, monkeypatch):
 
 def test_a_defect_is_logged_and_keeps_finished_stages(tmp_path, monkeypatch):
     broken = replace(stage_named("fit"), work=lambda *_: 1 / 0)
-    monkeypatch.setitem(run.__globals__, "STAGES", (STAGES[0], broken))
+    stages = (STAGES[0], broken)
+    monkeypatch.setitem(run.__globals__, "stages_between", lambda *_: stages)
     with pytest.raises(ZeroDivisionError):
         run(movie(), None, tmp_path)
     assert "ZeroDivisionError" in (tmp_path / "run.log").read_text()
@@ -441,6 +443,167 @@ def test_a_stage_that_fails_leaves_the_result_as_it_was(done):
         rerun("fit", done, cancel=cancel)
     assert (done / "results.h5").read_bytes() == before
     assert leftovers(done) == []
+
+
+# --- some stages -------------------------------------------------------------------
+
+
+def test_a_run_ends_where_it_is_told_to_and_is_resumed(tmp_path, finished):
+    tif = finished.parent / "tiny.tif"
+    settings = recipe(f"acquisition.frame_rate_hz={RATE_HZ}")
+    first = run(tif, settings, tmp_path, until="correct")
+    assert [record.stage for record in first.stages] == ["correct"]
+    assert not first.complete
+    assert not (tmp_path / "report.png").exists()
+    second = resume(tmp_path, until="refit")
+    assert [record.stage for record in second.stages] == ALL_STAGES[:3]
+    whole = resume(tmp_path)
+    assert whole.complete
+    assert digest(whole) == digest(load(finished / "results.h5"))
+
+
+def test_what_is_complete_is_not_run_again(done):
+    before = (done / "results.h5").read_bytes()
+    assert digest(resume(done)) == digest(load(done / "results.h5"))
+    assert (done / "results.h5").read_bytes() == before
+
+
+def test_several_stages_are_run_again_with_the_parameters_of_each(done):
+    settings = {"init.min_event_energy": 100.0, "quality.min_snr": 30.0}
+    after = rerun("fit", done, settings, until="evaluate")
+    assert [record.stage for record in after.stages] == ALL_STAGES[:4]
+    assert after.components.quality.limits["low SNR"] == 30
+    with pytest.raises(ParameterError, match="'fit' but to 'dff'"):
+        rerun("fit", done, {"dff.method": "detrend"}, until="evaluate")
+
+
+def test_what_is_cancelled_leaves_the_recipe_of_the_stages_before(done):
+    cancel = Event()
+    settings = {"init.min_event_energy": 100.0, "quality.min_snr": 30.0}
+    with pytest.raises(CancelledError):
+        rerun(
+            "fit",
+            done,
+            settings,
+            until="evaluate",
+            progress=stop_at("refit", cancel),
+            cancel=cancel,
+        )
+    result = load(done / "results.h5")
+    assert [record.stage for record in result.stages] == ["correct", "fit"]
+    assert Recipe.load(done / "recipe.toml") == Recipe.from_toml(result.recipe)
+    assert Recipe.from_toml(result.recipe).init.min_event_energy == 100
+
+
+def test_stages_that_do_not_exist_or_come_too_early_are_refused(tmp_path, done):
+    with pytest.raises(ParameterError, match="no stage 'motion'; the stages are corr"):
+        run(movie(), None, tmp_path / "out", until="motion")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ParameterError, match="'fit' comes before 'dff'"):
+        rerun("dff", done, until="fit")
+
+
+def test_another_movie_can_be_registered_instead_of_the_files(done, finished):
+    (finished.parent / "tiny.tif").rename(finished.parent / "gone.tif")
+    try:
+        after = rerun("correct", done, movie=movie())
+    finally:
+        (finished.parent / "gone.tif").rename(finished.parent / "tiny.tif")
+    assert after.movie.files == ()
+    assert resume(done).complete
+
+
+def test_each_stage_hands_over_the_result_as_it_was_saved(tmp_path):
+    seen = []
+
+    def progress(event: ProgressEvent) -> None:
+        if isinstance(event.payload, Result):
+            saved = digest(load(tmp_path / "results.h5"))
+            seen.append((event.stage, digest(event.payload) == saved))
+
+    run(movie(), None, tmp_path, progress=progress)
+    assert seen == [(stage, True) for stage in ALL_STAGES]
+
+
+# --- decisions by hand -------------------------------------------------------------
+
+
+def decide(folder: Path, **verdicts: int) -> dict[int, int]:
+    """Decide on the first and last component by hand, as the window does."""
+    result = load(folder / "results.h5")
+    manual = np.zeros(len(result.components), np.int8)
+    manual[[0, -1]] = verdicts["first"], verdicts["last"]
+    quality = replace(result.components.quality, manual=manual)
+    components = replace(result.components, quality=quality)
+    save_curation(replace(result, components=components), folder / "results.h5")
+    ids = components.ids.tolist()
+    return {ids[0]: verdicts["first"], ids[-1]: verdicts["last"]}
+
+
+def decisions(result: Result) -> dict[int, int]:
+    """Decisions by hand by id."""
+    components = result.components
+    pairs = zip(components.ids, components.quality.manual, strict=True)
+    return {int(i): int(verdict) for i, verdict in pairs if verdict}
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "dff", "summarise"])
+def test_decisions_by_hand_outlive_a_stage(done, stage):
+    made = decide(done, first=-1, last=1)
+    assert decisions(rerun(stage, done)) == made
+    assert not (done / "results.curation.json").exists()
+    assert decisions(load(done / "results.h5")) == made
+
+
+def test_decisions_by_hand_wait_for_the_evaluation_after_a_refit(done):
+    made = decide(done, first=-1, last=1)
+    between = rerun("refit", done)
+    assert between.components.quality is None
+    assert load(done / "results.h5").decisions == {str(i): v for i, v in made.items()}
+    after = resume(done)
+    assert decisions(after) == made
+    assert after.decisions is None
+
+
+def test_decisions_by_hand_are_dropped_with_their_cells(done):
+    decide(done, first=-1, last=1)
+    rerun("refit", done)
+    assert decisions(rerun("fit", done, until="evaluate")) == {}
+
+
+@pytest.mark.parametrize("stage", ["refit", "evaluate", "dff"])
+def test_what_is_decided_while_a_stage_works_is_kept(done, stage):
+    made = {}
+
+    def progress(event: ProgressEvent) -> None:
+        if event.stage == stage and not made:
+            made.update(decide(done, first=-1, last=1))
+
+    rerun(stage, done, progress=progress)
+    assert decisions(resume(done)) == made
+
+
+def test_limits_that_were_moved_by_hand_are_those_of_the_next_stage(done):
+    result = load(done / "results.h5")
+    settings = Recipe.from_toml(result.recipe).with_settings({"quality.min_snr": 25.0})
+    quality = apply_rule(result.components.quality, settings.quality)
+    moved = replace(
+        result,
+        recipe=settings.to_toml(),
+        components=replace(result.components, quality=quality),
+    )
+    save_curation(moved, done / "results.h5")
+    assert digest(rerun("dff", done)) == digest(moved)
+    assert Recipe.load(done / "recipe.toml").quality.min_snr == 25
+    assert digest(rerun("evaluate", done)) == digest(moved)
+
+
+def test_a_new_run_forgets_decisions_on_the_old_one(done, caplog):
+    decide(done, first=-1, last=1)
+    fresh = run(movie(), None, done, overwrite=True)
+    assert decisions(fresh) == {}
+    assert not (done / "results.curation.json").exists()
+    assert "decisions" not in caplog.text
 
 
 # --- provenance --------------------------------------------------------------------

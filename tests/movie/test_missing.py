@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import pickle
+from threading import Event
 
 import numpy as np
 import pytest
 
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import CancelledError, InputError
 from napari_cnmf.movie import Movie, repair
 
 
@@ -131,3 +132,13 @@ def test_a_repaired_movie_can_be_pickled(array):
     repaired, _ = repair(Movie.from_array(array))
     again = pickle.loads(pickle.dumps(repaired))
     np.testing.assert_array_equal(again.read(), repaired.read())
+
+
+def test_the_search_tells_how_far_it_is_and_can_be_cancelled(monkeypatch):
+    array = np.ones((10, 4, 5), np.float32)
+    monkeypatch.setattr("napari_cnmf.movie.missing.BLOCK_BYTES", 3 * 4 * 5 * 4)
+    movie, cancel, seen = Movie.from_array(array), Event(), []
+    repair(movie, progress=lambda event: seen.append((event.stage, event.done)))
+    assert seen == [("check", n) for n in (3, 6, 9, 10)]
+    with pytest.raises(CancelledError):
+        repair(movie, progress=lambda event: cancel.set(), cancel=cancel)

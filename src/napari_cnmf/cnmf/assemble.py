@@ -6,6 +6,8 @@ is in the movie's units, with footprints of unit norm.
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -13,10 +15,48 @@ from napari_cnmf.cnmf.background import HatGrid, hat_grid
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import Demixed
+from napari_cnmf.cnmf.traces import demix, project
 from napari_cnmf.components import Background, Components, TraceFit
+from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import bin_traces, gains
+from napari_cnmf.movie.normalised import bin_length, bin_traces, gains
+
+
+def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all on
+    model: Model,
+    ids: np.ndarray,
+    movie: Movie,
+    summary: SummaryImages,
+    parameters: CnmfParameters,
+    *,
+    backend: Backend,
+    watch: Stopwatch,
+    cancel: Event | None,
+) -> Components:
+    """Read the movie once for the traces of a model at the full frame rate.
+
+    Parameters
+    ----------
+    model : Model
+        Of the whole field.
+    ids : ndarray
+        (K,) ids of its components.
+    movie, summary, parameters, backend, cancel
+        As for `fit`.
+    watch : Stopwatch
+        Told the frames that are done.
+
+    Returns
+    -------
+    Components
+        Not yet evaluated.
+    """
+    equations = project(
+        movie, summary, model, backend=backend, watch=watch, cancel=cancel
+    )
+    demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
+    return to_components(model, demixed, ids, movie, summary)
 
 
 def to_components(

@@ -8,7 +8,7 @@ from threading import Event
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.assemble import field_grid, to_components
+from napari_cnmf.cnmf.assemble import field_grid, with_traces
 from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.local import fit_local
@@ -16,7 +16,7 @@ from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
-from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S, demix, project
+from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.errors import InputError
@@ -107,11 +107,16 @@ def fit(
     model = _joined(found, movie.field_shape, parameters)
     model = merge(model, parameters.merge, parameters.init.diameter_px)
     watch = Stopwatch(progress, "fit traces", movie.n_frames, "frames")
-    equations = project(
-        movie, summary, model, backend=backend, watch=watch, cancel=cancel
+    return with_traces(
+        model,
+        np.arange(len(model)),
+        movie,
+        summary,
+        parameters,
+        backend=backend,
+        watch=watch,
+        cancel=cancel,
     )
-    demixed = demix(movie, equations, model, bin_frames, parameters, cancel)
-    return to_components(model, demixed, np.arange(len(model)), movie, summary)
 
 
 def _require_bins(movie: Movie, bin_frames: int) -> None:

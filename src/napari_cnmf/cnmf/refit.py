@@ -12,12 +12,11 @@ from threading import Event
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.assemble import to_components, to_model
+from napari_cnmf.cnmf.assemble import to_model, with_traces
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
 from napari_cnmf.cnmf.spatial import candidates, outlined, regress
-from napari_cnmf.cnmf.traces import demix, project
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
@@ -57,19 +56,23 @@ def refit(
     CancelledError
         If it was cancelled.
     """
-    bin_frames = bin_length(movie)
-    model = to_model(components, summary, parameters, bin_frames)
+    model = to_model(components, summary, parameters, bin_length(movie))
     n_cores = len(_cores(movie, parameters))
     watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
     model = _respaced(movie, summary, model, parameters, backend, watch, cancel)
     alive = np.flatnonzero(np.diff(model.footprints.indptr))
     model = model.select(alive)
     watch = Stopwatch(progress, "refit traces", movie.n_frames, "frames")
-    equations = project(
-        movie, summary, model, backend=backend, watch=watch, cancel=cancel
+    return with_traces(
+        model,
+        components.ids[alive],
+        movie,
+        summary,
+        parameters,
+        backend=backend,
+        watch=watch,
+        cancel=cancel,
     )
-    demixed = demix(movie, equations, model, bin_frames, parameters, cancel)
-    return to_components(model, demixed, components.ids[alive], movie, summary)
 
 
 @dataclass(frozen=True, eq=False)

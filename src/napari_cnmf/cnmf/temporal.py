@@ -36,11 +36,6 @@ class NormalEquations:
     target: np.ndarray
     n_cells: int
 
-    @property
-    def energies(self) -> np.ndarray:
-        """(K,) float32: squared norm of each footprint."""
-        return self.gram.diagonal()[: self.n_cells]
-
 
 @dataclass(frozen=True, eq=False)
 class Demixed:
@@ -79,7 +74,7 @@ def solve_traces(
         For traces at this rate.
     sweeps : int
     cancel : threading.Event, optional
-        Stops before the next sweep once set.
+        Stops before the next group of cells once set.
 
     Returns
     -------
@@ -92,12 +87,12 @@ def solve_traces(
     colours = colour(gram[:n_cells, :n_cells])
     nodes = np.arange(n_cells, gram.shape[0])
     for sweep in range(sweeps):
-        check_cancel(cancel)
         # The background starts from nothing, and the cells need it to be right.
         for _ in range(2 if sweep else 10):
             _relax(equations, nodes, solution)
         solution[n_cells:] = denoiser.smooth(solution[n_cells:])
         for cells in colours:
+            check_cancel(cancel)
             _relax(equations, cells, solution)
             mixed = solution[cells]
             found = denoiser.denoise(mixed)

@@ -1,6 +1,7 @@
 """Where the work is done: backends, progress and cancelling."""
 
 from napari_cnmf.compute.backend import Backend, SerialBackend
+from napari_cnmf.compute.collector import short_collections
 from napari_cnmf.compute.progress import Progress, ProgressEvent, Stopwatch, silent
 from napari_cnmf.compute.threads import ThreadBackend, local_backend
 
@@ -12,5 +13,6 @@ __all__ = [
     "Stopwatch",
     "ThreadBackend",
     "local_backend",
+    "short_collections",
     "silent",
 ]

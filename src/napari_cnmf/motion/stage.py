@@ -14,6 +14,7 @@ from threading import Event
 import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.rigid import (
     Reference,
@@ -112,7 +113,9 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     """
     path = Path(path)
     sample = sample_frames(movie, parameters.template_frames)
+    check_cancel(cancel)
     template, reference = _template(sample, parameters)
+    check_cancel(cancel)
     scale = _scale(sample, template, reference, store.noise_steps)
     del sample
     header = StoreHeader(

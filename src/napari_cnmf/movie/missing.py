@@ -12,10 +12,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cnmf.compute import Progress, Stopwatch, silent
+from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import InputError
 from napari_cnmf.movie.fingerprint import fingerprint_of
 
@@ -117,7 +120,13 @@ class RepairedSource:
         return np.setdiff1d(np.arange(self.shape[0]), self.repair.bad_frames)
 
 
-def repair(movie: Movie, limit: float = 0.2) -> tuple[Movie, Repair]:
+def repair(
+    movie: Movie,
+    limit: float = 0.2,
+    *,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> tuple[Movie, Repair]:
     """Return the movie without missing values, and what was missing.
 
     Parameters
@@ -127,16 +136,23 @@ def repair(movie: Movie, limit: float = 0.2) -> tuple[Movie, Repair]:
         to find what is missing, and is filled in as it is read later.
     limit : float
         Largest share of frames, and of pixels, that may be missing.
+    progress : callable
+        Told of the frames that were read.
+    cancel : threading.Event, optional
+        Stops the search once set.
 
     Raises
     ------
     InputError
         If more than that is missing.
+    CancelledError
+        If it was cancelled.
     """
     if movie.dtype.kind != "f":
         nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         return movie, Repair(np.ones(movie.field_shape, dtype=bool), *nothing)
-    found = _find_missing(movie)
+    watch = Stopwatch(progress, "check", movie.n_frames, "frames")
+    found = _find_missing(movie, watch, cancel)
     if not found.is_needed:
         return movie, found
     n_bad, n_masked = found.bad_frames.size, found.n_masked_px
@@ -152,7 +168,7 @@ def repair(movie: Movie, limit: float = 0.2) -> tuple[Movie, Repair]:
     )
 
 
-def _find_missing(movie: Movie) -> Repair:
+def _find_missing(movie: Movie, watch: Stopwatch, cancel: Event | None) -> Repair:
     """Read the movie once and find its bad frames and its missing pixels."""
     n_px = movie.field_shape[0] * movie.field_shape[1]
     step = max(1, BLOCK_BYTES // max(1, n_px * movie.dtype.itemsize))
@@ -160,6 +176,7 @@ def _find_missing(movie: Movie) -> Repair:
     is_bad = np.zeros(movie.n_frames, dtype=bool)
     means = np.zeros(movie.n_frames, dtype=np.float32)
     for first in range(0, movie.n_frames, step):
+        check_cancel(cancel)
         part = slice(first, min(first + step, movie.n_frames))
         block = movie.read(part)
         finite = np.isfinite(block)
@@ -168,6 +185,7 @@ def _find_missing(movie: Movie) -> Repair:
         valid &= finite[~is_bad[part]].all(axis=0)
         sums = block.sum(axis=(1, 2), dtype=np.float64, where=finite)
         means[part] = sums / np.maximum(counts, 1)
+        watch.advance(len(block))
     return Repair(valid, np.flatnonzero(is_bad), means)
 
 

@@ -11,9 +11,8 @@ that was cut short is never found.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -24,6 +23,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.movie.discard import discard
 from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins, unpack
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.scale import Scale
@@ -192,16 +192,18 @@ class TiledStore:
         """Return a block (n, y, x) of the stored codes, uint16."""
         return self.frames.read(frames, rows, cols)
 
-    def read_binned(self, rows: slice = WHOLE, cols: slice = WHOLE) -> np.ndarray:
-        """Return all time bins of some pixels.
+    def read_binned(
+        self, rows: slice = WHOLE, cols: slice = WHOLE, bins: slice = WHOLE
+    ) -> np.ndarray:
+        """Return time bins of some pixels, all of them or consecutive ones.
 
         Returns
         -------
-        ndarray (T // bin_frames, y, x)
+        ndarray (n, y, x)
             float32, the mean of the frames of each bin; a last incomplete bin is
             left out.
         """
-        window = WHOLE, rows, cols
+        window = bins, rows, cols
         return self._values(self.binned, window, self.header.bin_frames)
 
     def unpack(
@@ -272,8 +274,7 @@ class TiledStore:
         """Give a draft its final name, in place of an older store, and return it."""
         with _explained(path):
             _write_header(self.path, replace(self.header, n_clipped=n_clipped))
-            if path.exists():
-                shutil.rmtree(path)
+            discard(path)
             self.path.rename(path)
         return TiledStore.open(path)
 
@@ -362,7 +363,8 @@ def draft(
             "choose another place or remove it."
         )
     temporary = path.with_name(path.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
+    with _explained(path):
+        discard(temporary)
     store = _layout(temporary, header, (n_frames, *base.shape), block)
     try:
         with _explained(path):
@@ -371,7 +373,8 @@ def draft(
             store.base.write(0, base[None])
         yield store
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            discard(temporary)
         raise
 
 

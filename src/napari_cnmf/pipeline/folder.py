@@ -7,10 +7,13 @@ bears its final name is whole. What a killed run left behind is removed by the n
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_cnmf.errors import OutputError
+from napari_cnmf.formats.curation import curation_path
+from napari_cnmf.movie.discard import discard
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class RunFolder:
     def result(self) -> Path:
         """All that was found."""
         return self.path / "results.h5"
+
+    @property
+    def curation(self) -> Path:
+        """Verdicts since the result was written."""
+        return curation_path(self.result)
 
     @property
     def report(self) -> Path:
@@ -89,17 +97,18 @@ class RunFolder:
                 f"{free / 1e9:.1f} GB are free at {self.path}; free space there or "
                 "choose another output folder."
             )
-        for file in (self.result, self.report, self.log, self.recipe):
+        for file in (self.result, self.curation, self.report, self.log, self.recipe):
             file.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
         """Remove what a killed run was writing."""
         for final in (self.movie, self.result, self.report, self.recipe):
-            unfinished = final.with_name(final.name + ".part")
-            if unfinished.is_dir():
-                shutil.rmtree(unfinished, ignore_errors=True)
-            else:
-                unfinished.unlink(missing_ok=True)
+            for unfinished in self.path.glob(f"{final.name}*.part"):
+                with suppress(OSError):  # whoever needs the name will say so
+                    if unfinished.is_dir():
+                        discard(unfinished)
+                    else:
+                        unfinished.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
+from napari_cnmf.compute import Progress, silent
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.movie import Movie, Repair, repair
@@ -47,7 +49,13 @@ class RunInput:
     missing: Repair
 
 
-def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
+def open_input(
+    movie: Movie | Paths,
+    recipe: Recipe,
+    *,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> RunInput:
     """Open a movie, choose the part that the recipe wants and check it.
 
     Parameters
@@ -55,15 +63,20 @@ def open_input(movie: Movie | Paths, recipe: Recipe) -> RunInput:
     movie : Movie or paths
         As for `open_movie`.
     recipe : Recipe
+    progress, cancel
+        As for `run`; a movie of floats is read once to find what is missing.
 
     Raises
     ------
     InputError, ParameterError
         If the movie cannot be read or cannot be worked on with these parameters.
+    CancelledError
+        If it was cancelled.
     """
     chosen = crop(opened(movie, recipe), recipe.input)
     require_usable(chosen, recipe)
-    repaired, missing = repair(chosen, recipe.input.max_missing)
+    limit = recipe.input.max_missing
+    repaired, missing = repair(chosen, limit, progress=progress, cancel=cancel)
     return RunInput(chosen, repaired, missing)
 
 

@@ -23,14 +23,12 @@ def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> 
         versions(),
         seconds,
     )
-    stages = (*(r for r in result.stages if r.stage != stage.name), record)
-    components = result.components
-    if components is not None:
-        components = replace(components, provenance=stages)
+    outdated = {stage.name, *stage.outdates}
+    stages = (*(r for r in result.stages if r.stage not in outdated), record)
     # The registration also summarises, so that stage need not run by itself.
     done = {r.stage for r in stages} | {"summarise"}
     complete = done == {s.name for s in STAGES}
-    return replace(result, components=components, stages=stages, complete=complete)
+    return replace(result, stages=stages, complete=complete)
 
 
 def resolved_parameters(

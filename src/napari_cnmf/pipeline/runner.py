@@ -1,4 +1,4 @@
-"""`run`, all stages of a movie in order, and `rerun`, one of them again.
+"""`run`, all stages of a movie in order, `rerun`, some again, `resume`, those left.
 
 The result file is written anew after every stage, so whatever ends a run (an error, a
 full disk, the user, the power) leaves the stages that were finished.
@@ -26,26 +26,27 @@ from napari_cnmf.formats.results import MovieInfo, Result, load, save
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.log import log_start, logged_to
-from napari_cnmf.pipeline.opening import Paths, RunInput, needed_bytes, open_input
+from napari_cnmf.pipeline.opening import Paths, needed_bytes, open_input
 from napari_cnmf.pipeline.records import recorded, warn_of_oddities
-from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stage_named
+from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stages_between
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.report import write_report
+from napari_cnmf.report.figure import write_report
 
 logger = logging.getLogger(__name__)
 
 
-def run(
+def run(  # noqa: PLR0913 - all choices of a run in one call
     movie: Movie | Paths,
     recipe: Recipe | None = None,
     output: str | Path = "cnmf",
     *,
+    until: str | None = None,
     backend: Backend | None = None,
     progress: Progress = silent,
     cancel: Event | None = None,
     overwrite: bool = False,
 ) -> Result:
-    """Run all stages on a movie and write what they find into a folder.
+    """Run the stages on a movie and write what they find into a folder.
 
     Parameters
     ----------
@@ -56,10 +57,13 @@ def run(
     output : path
         Folder for ``results.h5``, ``registered.zarr``, ``report.png``, ``run.log`` and
         ``recipe.toml``.
+    until : str, optional
+        Name of the last stage; all of them by default. `resume` does the others.
     backend : Backend, optional
         Where to work; all cores of this machine by default.
     progress : callable
-        Told of every step.
+        Told of every step. At the end of each stage, when the result file holds it,
+        the event's payload is the `Result` so far.
     cancel : threading.Event, optional
         Ends the run once set; finished stages are kept.
     overwrite : bool
@@ -81,26 +85,25 @@ def run(
     """
     recipe = recipe or Recipe()
     folder = RunFolder(Path(output))
+    stages = stages_between("correct", until)
     folder.require_free(overwrite)
-    source = open_input(movie, recipe)
+    source = open_input(movie, recipe, progress=progress, cancel=cancel)
     folder.prepare(needed_bytes(source.movie, recipe))
     recipe.save(folder.recipe)
     result = Result(movie=MovieInfo.of(source.repaired), recipe=recipe.to_toml())
     with logged_to(folder.log), backend or local_backend() as workers:
         log_start(source, recipe, workers.workers)
         session = Session(folder, recipe, workers, progress, cancel, source)
-        for stage in STAGES:
-            if stage.name != "summarise":  # the registration did that in its pass
-                result = _run_stage(stage, session, result)
-        _finish(session, result)
-    return result
+        return _work_through(stages, session, result)
 
 
-def rerun(
+def rerun(  # noqa: PLR0913 - all choices of a run in one call
     name: str,
     output: str | Path,
     settings: Mapping[str, Any] | Iterable[str] = (),
     *,
+    until: str | None = None,
+    movie: Movie | None = None,
     backend: Backend | None = None,
     progress: Progress = silent,
     cancel: Event | None = None,
@@ -115,41 +118,94 @@ def rerun(
         Folder of a run.
     settings : mapping or iterable of str, optional
         Changes of the recipe, as for `Recipe.with_settings`.
+    until : str, optional
+        Name of a later stage: those up to it are run too.
+    movie : Movie, optional
+        What `correct` registers, instead of the files that were recorded.
     backend, progress, cancel
         As for `run`.
 
     Returns
     -------
     Result
-        What later stages had made of the old outcome is dropped.
+        What later stages had made of the old outcome is dropped. Decisions by hand
+        are kept as long as components keep their ids.
 
     Raises
     ------
     ParameterError
-        If a setting does not belong to this stage.
+        If a setting does not belong to the stages that are run.
     MissingFileError, MissingStageError
         If what the stage works on is not there.
     InputError
         If the movie is not the one that the result is of.
     OutputError, CancelledError
-        As for `run`; the result is then as it was before.
+        As for `run`; the result is then as it was before the unfinished stage.
     """
-    stage, folder = stage_named(name), RunFolder(Path(output))
+    stages, folder = stages_between(name, until or name), RunFolder(Path(output))
     result = load(folder.result)
     folder.remove_leftovers()
     old = Recipe.from_toml(result.recipe)
     recipe = old.with_settings(settings)
-    _require_own(stage, old, recipe)
-    source = _same_movie(result, recipe) if name == "correct" else None
+    _require_own(stages, old, recipe)
+    source = None
+    if name == "correct":
+        chosen = _recorded_movie(result) if movie is None else movie
+        source = open_input(chosen, recipe, progress=progress, cancel=cancel)
+        result = replace(result, movie=MovieInfo.of(source.repaired))
     with logged_to(folder.log), backend or local_backend() as workers:
         session = Session(folder, recipe, workers, progress, cancel, source)
-        kept = tuple(r for r in result.stages if r.stage not in stage.outdates)
-        result = replace(result, recipe=recipe.to_toml(), stages=kept)
-        if source is not None:
-            result = replace(result, movie=MovieInfo.of(source.repaired))
+        result = replace(result, recipe=recipe.to_toml())
+        return _work_through(stages, session, result)
+
+
+def resume(
+    output: str | Path,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    *,
+    until: str | None = None,
+    backend: Backend | None = None,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+) -> Result:
+    """Run the stages that were not run yet, or were dropped, on a folder's result.
+
+    Parameters
+    ----------
+    output, settings, until, backend, progress, cancel
+        As for `rerun`; by default all stages are completed.
+
+    Returns
+    -------
+    Result
+        The one that is there, if nothing is left to do.
+
+    Raises
+    ------
+    CnmfError
+        As for `rerun`.
+    """
+    result = load(RunFolder(Path(output)).result)
+    done = {record.stage for record in result.stages}
+    for stage in stages_between("correct", until):
+        if stage.name not in done:
+            return rerun(
+                stage.name,
+                output,
+                settings,
+                until=until or STAGES[-1].name,
+                backend=backend,
+                progress=progress,
+                cancel=cancel,
+            )
+    return result
+
+
+def _work_through(stages: Iterable[Stage], session: Session, result: Result) -> Result:
+    """Run stages in order, and draw what they give."""
+    for stage in stages:
         result = _run_stage(stage, session, result)
-        recipe.save(folder.recipe)
-        _finish(session, result)
+    _finish(session, result)
     return result
 
 
@@ -164,7 +220,7 @@ def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
         result = recorded(stage, session, result, seconds)
         logger.info("%s: %.2f s", stage.name, seconds)
         warn_of_oddities(stage, result)
-        _save(session.folder, result)
+        result = _saved(session.folder, result)
     except CancelledError as error:
         logger.info("cancelled at %s", stage.name)
         reason = "The run was cancelled"
@@ -176,13 +232,16 @@ def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
     except Exception:
         logger.exception("%s failed", stage.name)
         raise
+    session.progress(ProgressEvent(stage.name, 0, 0, "", seconds, result))
     return result
 
 
-def _save(folder: RunFolder, result: Result) -> None:
-    """Write the result file, with the log so far."""
+def _saved(folder: RunFolder, result: Result) -> Result:
+    """Write the result file, with the log so far, and its recipe; return the result."""
     log = folder.log.read_text(encoding="utf-8")
-    save(replace(result, log=log), folder.result, overwrite=True)
+    saved = save(replace(result, log=log), folder.result, overwrite=True)
+    Recipe.from_toml(saved.recipe).save(folder.recipe)
+    return saved
 
 
 def _finish(session: Session, result: Result) -> None:
@@ -203,25 +262,26 @@ def _what_is_kept(reason: str, stage: Stage, folder: RunFolder) -> str:
     )
 
 
-def _require_own(stage: Stage, old: Recipe, new: Recipe) -> None:
+def _require_own(stages: tuple[Stage, ...], old: Recipe, new: Recipe) -> None:
     """Refuse to change parameters that belong to other stages."""
     before = old.to_dict()
     for group, values in new.to_dict().items():
         for name, value in values.items():
             full = f"{group}.{name}"
-            if value != before[group][name] and not stage.accepts(full):
+            changed = value != before[group][name]
+            if changed and not any(stage.accepts(full) for stage in stages):
                 owner = next(s.name for s in STAGES if s.accepts(full))
                 raise ParameterError(
-                    f"'{full}' does not belong to the stage '{stage.name}' but to "
+                    f"'{full}' does not belong to the stage '{stages[0].name}' but to "
                     f"'{owner}'; change it there."
                 )
 
 
-def _same_movie(result: Result, recipe: Recipe) -> RunInput:
-    """Open the recorded movie of a result again."""
+def _recorded_movie(result: Result) -> list[str]:
+    """Paths of the files that a result was made from."""
     if not result.movie.files:
         raise InputError(
             "The result is of a movie that came from no file, so it cannot be read "
             "again; start a new run with it."
         )
-    return open_input([span.path for span in result.movie.files], recipe)
+    return [span.path for span in result.movie.files]

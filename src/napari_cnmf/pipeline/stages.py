@@ -16,12 +16,14 @@ from napari_cnmf.cnmf.fit import fit
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress
-from napari_cnmf.errors import InputError, MissingStageError
+from napari_cnmf.errors import InputError, MissingStageError, ParameterError
+from napari_cnmf.formats.curation import with_curation
 from napari_cnmf.formats.results import Result
 from napari_cnmf.motion.stage import correct
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.store import TiledStore
+from napari_cnmf.pipeline.decisions import with_decisions
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.quality.stage import evaluate
@@ -103,7 +105,13 @@ def _correct(session: Session, result: Result) -> Result:
         valid=source.missing.valid,
         **session.compute,
     )
-    return replace(result, shifts=done.shifts, summary=done.summary, components=None)
+    return replace(
+        result,
+        shifts=done.shifts,
+        summary=done.summary,
+        components=None,
+        decisions=None,
+    )
 
 
 def _summarise(session: Session, result: Result) -> Result:
@@ -118,7 +126,7 @@ def _fit(session: Session, result: Result) -> Result:
     """Find the components."""
     movie, summary = registered_movie(session.folder, result), _summary(result)
     found = fit(movie, summary, session.recipe.cnmf(), **session.compute)
-    return replace(result, components=found)
+    return replace(result, components=found, decisions=None)
 
 
 def _refit(session: Session, result: Result) -> Result:
@@ -127,7 +135,9 @@ def _refit(session: Session, result: Result) -> Result:
     found = refit(
         movie, summary, _components(result), session.recipe.cnmf(), **session.compute
     )
-    return replace(result, components=found)
+    # Read now: something may have been decided while the stage was working.
+    latest = with_curation(result, session.folder.result)
+    return with_decisions(replace(result, components=found), latest)
 
 
 def _evaluate(session: Session, result: Result) -> Result:
@@ -140,7 +150,8 @@ def _evaluate(session: Session, result: Result) -> Result:
         diameter_px=session.recipe.init.diameter_px,
         **session.compute,
     )
-    return replace(result, components=scored)
+    latest = with_curation(result, session.folder.result)
+    return with_decisions(replace(result, components=scored), latest)
 
 
 def _dff(session: Session, result: Result) -> Result:
@@ -185,8 +196,38 @@ STAGES = (
 
 
 def stage_named(name: str) -> Stage:
-    """Return a stage by its name."""
-    return next(stage for stage in STAGES if stage.name == name)
+    """Return a stage by its name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name.
+    """
+    known = {stage.name: stage for stage in STAGES}
+    if name not in known:
+        raise ParameterError(
+            f"There is no stage '{name}'; the stages are {', '.join(known)}."
+        )
+    return known[name]
+
+
+def stages_between(first: str, last: str | None) -> tuple[Stage, ...]:
+    """Return the stages from one to another, to the end if `last` is None.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown, or the last stage comes before the first.
+    """
+    start = STAGES.index(stage_named(first))
+    stop = STAGES.index(stage_named(last or STAGES[-1].name)) + 1
+    if stop <= start:
+        raise ParameterError(
+            f"The stage '{last}' comes before '{first}'; end with a later one."
+        )
+    chosen = STAGES[start:stop]
+    # The registration also summarises, in its one pass.
+    return tuple(s for s in chosen if first != "correct" or s.name != "summarise")
 
 
 def registered_movie(folder: RunFolder, result: Result) -> Movie:

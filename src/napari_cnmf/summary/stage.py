@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from threading import Event
 
 import numpy as np
@@ -89,7 +90,7 @@ def warn_of_clipping(n_clipped: int, movie: Movie) -> None:
             "%d of %d values lie far outside the range of the sampled frames "
             "and were clipped; raise motion.template_frames to sample more of them",
             n_clipped,
-            np.prod(movie.shape),
+            prod(movie.shape),
         )
 
 

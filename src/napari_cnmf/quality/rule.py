@@ -13,6 +13,9 @@ import numpy as np
 from napari_cnmf.components import REASONS, Quality
 from napari_cnmf.quality.parameters import QualityParameters
 
+#: Limits of CaImAn's rule that are no reason by themselves.
+SNR_FLOOR, R_VALUE_FLOOR = "CaImAn SNR floor", "CaImAn r value floor"
+
 
 def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     """Set flags and limits by the chosen rule.
@@ -64,6 +67,8 @@ def _caiman_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     limits = {
         "low CaImAn SNR": parameters.caiman_min_snr,
         "low CaImAn r value": parameters.caiman_min_r_value,
+        SNR_FLOOR: parameters.caiman_snr_floor,
+        R_VALUE_FLOOR: parameters.caiman_r_value_floor,
     }
     return replace(quality, flags=_flags(broken), limits=limits, rule="caiman")
 

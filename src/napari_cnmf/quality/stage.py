@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import tiles
+from napari_cnmf.movie.normalised import bin_length, tiles
 from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
 from napari_cnmf.quality.events import TILE_PX, EventImages, event_images
 from napari_cnmf.quality.parameters import QualityParameters
@@ -74,7 +75,7 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         cancel=cancel,
     )
     snr = _peak_snr(components)
-    r_value, ring, slope = _shapes(images, components.fov_shape)
+    r_value, ring, slope = _shapes(images, components.fov_shape, cancel)
     snr_of_caiman, r_of_caiman = _caiman(movie, components, backend, progress, cancel)
     area = areas(components.footprints, components.fov_shape)
     typical = typical_area(area, snr, r_value)
@@ -89,6 +90,9 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         caiman_r_value=r_of_caiman,
         flags=np.zeros(len(components), np.int32),
         manual=_manual(components),
+        event_images=images.events,
+        event_corners=images.corners,
+        event_bin_frames=bin_length(movie),
     )
     return replace(components, quality=apply_rule(quality, parameters))
 
@@ -132,11 +136,14 @@ def decay_frames(ar: np.ndarray) -> np.ndarray:
     return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
 
 
-def _shapes(images: EventImages, field_shape: tuple[int, int]) -> np.ndarray:
+def _shapes(
+    images: EventImages, field_shape: tuple[int, int], cancel: Event | None
+) -> np.ndarray:
     """R value, ring and slope at the border (3, K) of every component."""
     side = images.events.shape[1]
     scores = np.zeros((3, len(images.events)), np.float32)
     for k, (y, x) in enumerate(images.corners):
+        check_cancel(cancel)
         rows, cols = y + np.arange(side), x + np.arange(side)
         inside = ((rows >= 0) & (rows < field_shape[0]))[:, None]
         inside = inside & ((cols >= 0) & (cols < field_shape[1]))

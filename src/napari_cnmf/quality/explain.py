@@ -1,0 +1,227 @@
+"""What the rule in force judged a component by: scores and limits, in words.
+
+Every limit is a row of a table; what the verdict rests on makes a sentence.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from napari_cnmf.components import Quality
+from napari_cnmf.quality.rule import R_VALUE_FLOOR, SNR_FLOOR
+
+_ALL_KEPT = "it keeps all limits"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One score of a component against its limit.
+
+    Attributes
+    ----------
+    score : str
+        Name of the array in `Quality`.
+    name : str
+        In plain words.
+    value, limit : float
+    direction : str
+        What the value must be of the limit: "at least", "at most" or "above".
+    unit : str
+        What one stands for; empty for correlations.
+    passed : bool
+    decided : bool
+        Whether the verdict of the rule rests on this score.
+    """
+
+    score: str
+    name: str
+    value: float
+    limit: float
+    direction: str
+    unit: str
+    passed: bool
+    decided: bool = False
+
+    @property
+    def comparison(self) -> str:
+        """How value and limit compare, such as ``"ring 0.31 > 0.12"``."""
+        signs = {"at least": "<≥", "at most": ">≤", "above": "≤>"}
+        sign = signs[self.direction][self.passed]
+        value, limit = self.value, self.limit
+        # As many digits as it takes to tell them apart.
+        digits = (n for n in range(2, 7) if round(value, n) != round(limit, n))
+        return f"{self.name} {value:.{next(digits, 2)}f} {sign} {limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a component counts as a cell, or not.
+
+    Attributes
+    ----------
+    rows : tuple of ScoreRow
+        All limits of the rule in force.
+    sentence : str
+        The verdict and what it rests on.
+    """
+
+    rows: tuple[ScoreRow, ...]
+    sentence: str
+
+
+class Criterion(NamedTuple):
+    """One limit of a rule.
+
+    Attributes
+    ----------
+    parameter : str
+        Field of `QualityParameters` that sets it.
+    limit : str
+        Its key in `Quality.limits`.
+    score : str
+        Name of the array in `Quality` that is held against it.
+    name : str
+        Of the score, in plain words.
+    direction : str
+        What the score must be of the limit: "at least", "at most" or "above".
+    unit : str
+        What one stands for; empty for correlations.
+    """
+
+    parameter: str
+    limit: str
+    score: str
+    name: str
+    direction: str
+    unit: str
+
+
+_NOISE = "times three sd of the noise"
+_CLEAR = "times the area of the clearest cells"
+#: The limits of each rule, in the order of its table.
+CRITERIA = {
+    "default": (
+        Criterion("min_snr", "low SNR", "snr", "SNR", "at least", "times the noise"),
+        Criterion("min_r_value", "low r value", "r_value", "r value", "at least", ""),
+        Criterion(
+            "min_relative_area",
+            "small",
+            "relative_area",
+            "relative area",
+            "at least",
+            _CLEAR,
+        ),
+        Criterion(
+            "max_relative_area",
+            "large",
+            "relative_area",
+            "relative area",
+            "at most",
+            _CLEAR,
+        ),
+        Criterion(
+            "min_soma_area",
+            "speck",
+            "soma_area",
+            "soma area",
+            "at least",
+            "times a cell body",
+        ),
+        Criterion(
+            "max_ring", "ring", "ring", "ring", "at most", "times the light inside"
+        ),
+        Criterion(
+            "min_edge", "soft edge", "edge", "edge", "at least", "times a sharp edge"
+        ),
+    ),
+    # The first two accept, the floors reject.
+    "caiman": (
+        Criterion(
+            "caiman_min_snr", "low CaImAn SNR", "caiman_snr", "SNR", "above", _NOISE
+        ),
+        Criterion(
+            "caiman_min_r_value",
+            "low CaImAn r value",
+            "caiman_r_value",
+            "r value",
+            "at least",
+            "",
+        ),
+        Criterion(
+            "caiman_snr_floor", SNR_FLOOR, "caiman_snr", "SNR floor", "above", _NOISE
+        ),
+        Criterion(
+            "caiman_r_value_floor",
+            R_VALUE_FLOOR,
+            "caiman_r_value",
+            "r value floor",
+            "above",
+            "",
+        ),
+    ),
+}
+_BROKEN = {"at least": operator.lt, "at most": operator.gt, "above": operator.le}
+
+
+def explain(quality: Quality, k: int) -> Explanation:
+    """Say why component `k` is accepted or rejected.
+
+    Parameters
+    ----------
+    quality : Quality
+    k : int
+        Position of the component.
+
+    Returns
+    -------
+    Explanation
+        Rows of the rule in force, and a sentence such as "rejected by ring 0.31 >
+        0.12" or "accepted by hand against the rule (SNR 6.20 < 8)".
+    """
+    by_rule, manual = bool(quality.flags[k] == 0), int(quality.manual[k])
+    accepted = manual > 0 if manual else by_rule
+    rows = tuple(_rows(quality, k, by_rule))
+    verdict = "accepted" if accepted else "rejected"
+    why = " and ".join(row.comparison for row in rows if row.decided)
+    if manual:
+        how = "as by the rule" if accepted == by_rule else "against the rule"
+        sentence = f"{verdict} by hand, {how} ({why or _ALL_KEPT})"
+    else:
+        sentence = f"{verdict} by {why}" if why else f"{verdict}: {_ALL_KEPT}"
+    return Explanation(rows, sentence)
+
+
+def _rows(quality: Quality, k: int, accepted: bool) -> Iterator[ScoreRow]:
+    """All limits of the rule in force; those that decide are marked."""
+    criteria = [c for c in CRITERIA[quality.rule] if c.limit in quality.limits]
+    values = [getattr(quality, c.score)[k] for c in criteria]
+    passed = [
+        not _BROKEN[c.direction](value, quality.limits[c.limit])
+        for c, value in zip(criteria, values, strict=True)
+    ]
+    decided = _deciding(quality.rule, passed, accepted)
+    for c, value, kept, decides in zip(criteria, values, passed, decided, strict=True):
+        yield ScoreRow(
+            score=c.score,
+            name=c.name,
+            value=float(value),
+            limit=quality.limits[c.limit],
+            direction=c.direction,
+            unit=c.unit,
+            passed=kept,
+            decided=decides,
+        )
+
+
+def _deciding(rule: str, passed: list[bool], accepted: bool) -> list[bool]:
+    """Which limits the rule's verdict rests on."""
+    if rule == "caiman" and accepted:
+        return [kept and i < 2 for i, kept in enumerate(passed)]
+    if rule == "caiman" and all(passed[2:]):
+        return [i < 2 for i in range(len(passed))]
+    if rule == "caiman":
+        return [not kept and i >= 2 for i, kept in enumerate(passed)]
+    return [not kept for kept in passed]

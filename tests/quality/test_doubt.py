@@ -1,0 +1,93 @@
+"""How far verdicts are from turning."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from napari_cnmf.components import Quality
+from napari_cnmf.quality.doubt import distance_to_limits
+from napari_cnmf.quality.explain import CRITERIA
+from napari_cnmf.quality.parameters import QualityParameters
+from napari_cnmf.quality.rule import apply_rule
+
+N = 40
+
+
+def some_quality(**scores) -> Quality:
+    """Scores (N,) that keep all limits of both rules, but for those given."""
+    good = {
+        "snr": 20.0,
+        "r_value": 0.95,
+        "relative_area": 1.0,
+        "soma_area": 1.0,
+        "ring": 0.0,
+        "edge": 1.0,
+        "caiman_snr": 8.0,
+        "caiman_r_value": 0.95,
+    }
+    arrays = {name: np.full(N, value) for name, value in good.items()} | scores
+    none = np.zeros(N, np.int32)
+    return Quality(**arrays, flags=none, manual=none.astype(np.int8))
+
+
+def test_distance_is_counted_in_interquartile_ranges_from_the_limit():
+    snr = np.linspace(4, 12, N)
+    judged = apply_rule(some_quality(snr=snr), QualityParameters(min_snr=8.0))
+    width = np.subtract(*np.percentile(snr, (75, 25)))
+    np.testing.assert_allclose(distance_to_limits(judged), abs(snr - 8) / width)
+
+
+@pytest.mark.parametrize("rule", ["default", "caiman"])
+def test_moving_all_limits_by_less_than_the_distance_turns_no_verdict(rule):
+    rng = np.random.default_rng(0)
+    names = [item.name for item in fields(Quality) if "axis" in item.metadata][:8]
+    scores = {name: rng.uniform(0, 2, N) for name in names}
+    none = np.zeros(N, np.int32)
+    quality = Quality(**scores, flags=none, manual=none.astype(np.int8))
+    limits = {
+        c.parameter: 0.2 if c.parameter.endswith("floor") else 1.0
+        for c in CRITERIA[rule]
+        if c.parameter != "max_relative_area"
+    }
+    limits = {n: min(v, 0.9 if "r_value" in n else v) for n, v in limits.items()}
+    start = apply_rule(quality, QualityParameters(rule=rule, **limits))
+    distance = distance_to_limits(start)
+    for way in (-1, 1):
+        moved = {
+            c.parameter: limits[c.parameter] + way * 0.05
+            for c in CRITERIA[rule]
+            if c.parameter in limits
+        }
+        spread = min(np.subtract(*np.percentile(s, (75, 25))) for s in scores.values())
+        after = apply_rule(quality, QualityParameters(rule=rule, **moved))
+        safe = distance > 0.05 / spread
+        assert safe.sum() > N / 4
+        np.testing.assert_array_equal(
+            (after.flags == 0)[safe], (start.flags == 0)[safe]
+        )
+
+
+def test_every_limit_of_a_rule_is_a_parameter_and_a_score():
+    scores = {item.name for item in fields(Quality)}
+    parameters = {item.name for item in fields(QualityParameters)} - {"rule"}
+    criteria = [c for rule in CRITERIA for c in CRITERIA[rule]]
+    assert {c.parameter for c in criteria} == parameters
+    assert {c.score for c in criteria} <= scores
+
+
+@pytest.mark.parametrize("rule", ["default", "caiman"])
+def test_each_criterion_names_the_parameter_that_sets_its_limit(rule):
+    for criterion in CRITERIA[rule]:
+        judged = apply_rule(
+            some_quality(), QualityParameters(rule=rule, **{criterion.parameter: 0.123})
+        )
+        assert judged.limits[criterion.limit] == 0.123
+
+
+def test_no_components_have_no_distances():
+    none = np.zeros(0, np.float32)
+    quality = Quality(*([none] * 8), none.astype(np.int32), none.astype(np.int8))
+    assert distance_to_limits(apply_rule(quality, QualityParameters())).shape == (0,)

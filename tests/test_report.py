@@ -13,8 +13,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from napari_cnmf.errors import MissingStageError
-from napari_cnmf.report import draw_report, write_report
-from napari_cnmf.report.field import ENERGY, contour, contour_level
+from napari_cnmf.report.figure import draw_report, write_report
 from napari_cnmf.report.traces import MAX_POINTS, MAX_TRACES, clearest, thinned
 
 FIELD = (60, 90)
@@ -121,32 +120,6 @@ def test_matplotlib_stays_as_the_user_has_it(tmp_path):
     assert dict(matplotlib.rcParams) == before
     pyplot = matplotlib.sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()
-
-
-def test_a_contour_encloses_the_pixels_above_its_level():
-    components = make_components(np.array([2]), FIELD)
-    (line,) = contour(components, 0)
-    np.testing.assert_array_equal(line[0], line[-1])
-    pixels = np.argwhere(components.footprint(0))
-    x, y = line.T
-    assert x.min() < pixels[:, 1].min() < pixels[:, 1].max() < x.max()
-    assert y.min() < pixels[:, 0].min() < pixels[:, 0].max() < y.max()
-    assert x.max() - x.min() < 3
-
-
-def test_the_contour_level_keeps_the_stated_energy():
-    values = np.random.default_rng(0).random(500).astype(np.float32)
-    inside = values[values >= 2 * contour_level(values) * (1 - 1e-6)]
-    share = (inside**2).sum() / (values**2).sum()
-    assert ENERGY <= share < ENERGY + 0.01
-
-
-def test_an_empty_footprint_has_no_contour():
-    components = make_components(np.array([2]), FIELD)
-    empty = components.footprints.copy()
-    empty.data[:] = 0
-    empty.eliminate_zeros()
-    assert contour(replace(components, footprints=empty), 0) == []
 
 
 @pytest.mark.parametrize("length", [1, 5, MAX_POINTS, 10 * MAX_POINTS + 7])

@@ -1,8 +1,10 @@
-"""The frame cache: right frames, bounded memory, reading ahead."""
+"""The frame cache: right frames, bounded memory, reading ahead; limits; previews."""
 
 from __future__ import annotations
 
+import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 
 from napari_cnmf.movie import Movie
-from napari_cnmf.movie.display import FrameCache
+from napari_cnmf.movie.binning import BinnedFrames
+from napari_cnmf.movie.display import FrameCache, binned_preview, sampled_limits
 from napari_cnmf.movie.scale import CENTRE_CODE, Scale
-from napari_cnmf.movie.store import StoreHeader, draft
+from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
 
 FRAMES = np.random.default_rng(0).normal(9, 2, (50, 6, 7)).astype(np.float32)
 FRAME_BYTES = 6 * 7 * 4
@@ -20,19 +23,23 @@ CHUNK = 8
 
 
 class WatchedSource:
-    """Hands out frames, and knows which chunks were read and which are still held."""
+    """Hands out frames, and knows what was read and which chunks are still held."""
 
     shape = FRAMES.shape
     dtype = FRAMES.dtype
 
     def __init__(self):
         self.read_chunks = SimpleQueue()
+        self.read_frames = SimpleQueue()
         self.blocks = []
 
     def read(self, frames, rows=slice(None), cols=slice(None)):
         block = FRAMES[frames, rows, cols].copy()
-        self.blocks.append(weakref.ref(block))
-        self.read_chunks.put(frames.start // CHUNK)
+        if len(block) == 1:
+            self.read_frames.put(frames.start)
+        else:
+            self.blocks.append(weakref.ref(block))
+            self.read_chunks.put(frames.start // CHUNK)
         return block
 
     @property
@@ -101,29 +108,61 @@ def test_no_more_chunks_are_held_than_fit(cache, source):
 
 def test_one_chunk_is_kept_where_not_even_that_fits(source):
     cache = FrameCache(source, max_bytes=1)
-    np.testing.assert_array_equal(cache[:], FRAMES)
+    for t in range(50):
+        np.testing.assert_array_equal(cache.frame(t), FRAMES[t])
+        assert source.n_held <= 2  # one kept, one on its way in
     cache.close()
-    assert source.read_chunks.qsize() == 7
 
 
 @pytest.mark.parametrize(
-    ("visited", "ahead"), [((0,), 1), ((20, 17), 1), ((20, 21), 3)]
+    ("visited", "ahead"), [((0,), 1), ((20, 21, 18, 17), 1), ((20, 21), 3)]
 )
 def test_the_next_chunk_in_the_direction_of_travel_is_read(
     cache, source, visited, ahead
 ):
     for t in visited:
         cache.frame(t)
-    seen = [source.read_chunks.get(timeout=10)]
-    while seen[-1] != ahead:
-        seen.append(source.read_chunks.get(timeout=10))
-    assert len(seen) <= 3
+    until(lambda: ahead in set(drained(source.read_chunks)))
 
 
 def test_stepping_through_reads_every_chunk_once(cache, source):
     for t in range(50):
         cache.frame(t)
-    assert source.read_chunks.qsize() == 7
+    until(lambda: source.read_chunks.qsize() == 7)
+    assert sorted(drained(source.read_chunks)) == list(range(7))
+
+
+def test_a_jump_reads_one_frame_and_no_chunk(cache, source):
+    for t in (40, 3, 22, 49):
+        cache.frame(t)
+    assert drained(source.read_frames) == [40, 3, 22, 49]
+    assert source.read_chunks.empty()
+
+
+def test_a_chunk_that_is_here_is_not_read_again(cache, source):
+    cache.frame(0)
+    until(lambda: source.read_chunks.qsize() == 2)  # the first is here then
+    drained(source.read_frames)
+    cache.frame(3)
+    assert source.read_frames.empty()
+
+
+def test_blocks_are_read_past_the_cache(cache, source):
+    np.testing.assert_array_equal(cache[10:40, 2:4], FRAMES[10:40, 2:4])
+    assert source.read_chunks.qsize() == 1
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for the reading thread."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def drained(queue: SimpleQueue) -> list[int]:
+    """All that is in a queue."""
+    return [queue.get() for _ in range(queue.qsize())]
 
 
 def test_several_threads_get_their_frames(cache):
@@ -133,18 +172,27 @@ def test_several_threads_get_their_frames(cache):
             np.testing.assert_array_equal(frame, FRAMES[t])
 
 
-def test_a_store_is_shown_with_its_values(tmp_path):
+@pytest.fixture
+def store(tmp_path) -> TiledStore:
+    """Store of the frames with bins of five of them."""
     step = 1 / 16
     base = np.full(FRAMES.shape[1:], -step * CENTRE_CODE, np.float32)
     codes = np.empty(FRAMES.shape, np.uint16)
     Scale(base, step).encode(FRAMES, codes)
     path = tmp_path / "registered.zarr"
-    with draft(path, StoreHeader(step, 1, "a", "b"), base, 50, 16) as unfinished:
-        for first in range(0, 50, 16):
-            unfinished.write(first, codes[first : first + 16])
-        store = unfinished.finish(path, 0)
+    header = StoreHeader(step, 5, "a", "b", frame_rate_hz=10.0)
+    with draft(path, header, base, 50, 20) as unfinished:
+        for first in range(0, 50, 20):
+            unfinished.write(first, codes[first : first + 20])
+        return unfinished.finish(path, 0)
+
+
+@pytest.mark.parametrize("order", [range(50), [40, 3, 41, 0, 49, 8, 7]])
+def test_a_store_is_shown_with_its_values(store, order):
     cache = FrameCache(store)
-    np.testing.assert_array_equal(cache[:], store.read(slice(None)))
+    values = store.read(slice(None))
+    for t in order:
+        np.testing.assert_array_equal(cache[t], values[t])
     assert cache.dtype == cache[3].dtype
     cache.close()
 
@@ -154,3 +202,67 @@ def test_any_movies_source_will_do():
     cache = FrameCache(Movie.from_array(frames).source)
     np.testing.assert_array_equal(cache[10:20], frames[10:20])
     cache.close()
+
+
+def test_limits_are_percentiles_of_a_sample():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(100, 10, (30, 60, 70)).astype(np.float32)
+    low, high = sampled_limits(Movie.from_array(frames), (5, 95))
+    assert (low, high) == pytest.approx(np.percentile(frames, (5, 95)), abs=0.5)
+
+
+def test_limits_read_a_few_frames_only(source):
+    sampled_limits(source)
+    assert source.read_chunks.empty()
+    times = drained(source.read_frames)
+    assert len(times) < 10
+    assert (times[0], times[-1]) == (0, 49)
+
+
+def test_limits_of_a_store_and_of_its_cache_are_those_of_its_values(store):
+    cache = FrameCache(store)
+    assert sampled_limits(cache) == sampled_limits(store)
+    low, high = sampled_limits(store, (0, 100))
+    assert cache[:].min() <= low < 6
+    assert 12 < high <= cache[:].max()
+    cache.close()
+
+
+def test_limits_of_a_constant_movie_are_a_range():
+    low, high = sampled_limits(Movie.from_array(np.full((4, 5, 6), 7, np.uint8)))
+    assert low == 7 < high
+
+
+@pytest.mark.parametrize("bin_s", [0.5, 1.0, 1.2])
+def test_a_preview_is_the_mean_of_its_bins(store, bin_s):
+    preview = binned_preview(store.movie(), bin_s)
+    length = preview.source.bin_frames
+    assert length == 5 * round(bin_s / 0.5)
+    assert_bins(preview, store.read(slice(None)), length)
+
+
+@pytest.mark.parametrize("bin_frames", [1, 3, 7, 50])
+def test_any_movie_has_a_preview(bin_frames):
+    movie = Movie.from_array(FRAMES, frame_rate_hz=2.0)
+    assert_bins(binned_preview(movie, bin_frames / 2), FRAMES, bin_frames)
+
+
+def test_a_preview_longer_than_the_movie_is_one_frame():
+    preview = binned_preview(Movie.from_array(FRAMES), 1000.0)
+    assert_bins(preview, FRAMES, 50)
+
+
+def test_bins_may_be_skipped():
+    bins = BinnedFrames(Movie.from_array(FRAMES), 4)
+    np.testing.assert_array_equal(bins[1::3], bins[:][1::3])
+
+
+def assert_bins(preview: FrameCache, frames: np.ndarray, length: int) -> None:
+    """Compare with the plain means, frame by frame and at once; close it."""
+    n_bins = len(frames) // length
+    means = frames[: n_bins * length].reshape(n_bins, length, 6, 7).mean(axis=1)
+    assert preview.shape == means.shape
+    np.testing.assert_allclose(preview[:, 1:4], means[:, 1:4], atol=1e-3)
+    for t in range(n_bins):
+        np.testing.assert_allclose(preview[t], means[t], atol=1e-3)
+    preview.close()

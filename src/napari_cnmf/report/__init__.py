@@ -1,5 +1,1 @@
-"""The picture of a run."""
-
-from napari_cnmf.report.figure import draw_report, write_report
-
-__all__ = ["draw_report", "write_report"]
+"""The picture of a run, and the traces of some cells to take along."""

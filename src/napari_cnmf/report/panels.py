@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
+from napari_cnmf.colours import ACCEPTED, CELL_COLOURS, REJECTED
 from napari_cnmf.components import REASONS, Components, Quality, Reason
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.report.style import (
-    CELL_COLOURS,
-    REJECTED,
     SMALL_PT,
     SOFT,
     TEXT,
@@ -22,8 +21,6 @@ from napari_cnmf.report.style import (
     say_empty,
 )
 from napari_cnmf.report.traces import thinned
-
-ACCEPTED = CELL_COLOURS[0]
 
 
 def draw_shifts(axes: Axes, shifts: Shifts | None, frame_rate_hz: float) -> None:

@@ -1,4 +1,4 @@
-"""Colours, sizes and the bare panel that all parts of the report share.
+"""Greys, sizes and the bare panel that all parts of the report share.
 
 Everything is set on the figure itself: matplotlib's global settings, which belong to
 the user, are neither read for style nor changed.
@@ -10,16 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-#: Told apart by the colour-blind, on a grey image as well as on white.
-CELL_COLOURS = ("#2f9fe0", "#0fa67c", "#9a78e6", "#e069ad", "#c99a1c")
-REJECTED = "#e8743b"
 TEXT, SOFT, LINE, RAW = "#222222", "#777777", "#c9c9c9", "#a6a6a6"
 TITLE_PT, LABEL_PT, SMALL_PT = 11.0, 9.0, 8.0
-
-
-def cell_colour(k: int) -> str:
-    """Colour of component `k`, the same in all panels."""
-    return CELL_COLOURS[k % len(CELL_COLOURS)]
 
 
 def panel(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from napari_cnmf.colours import cell_colour
 from napari_cnmf.components import Components
 from napari_cnmf.report.style import (
     LABEL_PT,
     RAW,
     SMALL_PT,
     SOFT,
-    cell_colour,
     label,
     say_empty,
 )
@@ -53,7 +53,7 @@ def draw_traces(axes: Axes, components: Components, shown: np.ndarray) -> None:
 
 def _draw_row(axes: Axes, components: Components, k: int, base: float) -> None:
     """Draw one component's traces and events on a base line."""
-    colour, rate = cell_colour(k), components.frame_rate_hz
+    colour, rate = cell_colour(int(components.ids[k])), components.frame_rate_hz
     denoised = components.denoised[k]
     raw = denoised + components.residual_traces[k]
     low = float(np.percentile(raw, 1))
@@ -85,9 +85,10 @@ def _events(
 def _label_row(axes: Axes, components: Components, k: int, row: int) -> None:
     """Write the number at the left of a row, and SNR and dF/F at its right."""
     place = axes.get_yaxis_transform()
+    colour = cell_colour(int(components.ids[k]))
     axes.text(
         -0.008, TRACE_LOW - row + 0.1, str(row + 1), transform=place, ha="right",
-        va="center", fontsize=LABEL_PT, color=cell_colour(k), weight="bold",
+        va="center", fontsize=LABEL_PT, color=colour, weight="bold",
     )  # fmt: skip
     notes = []
     if components.quality is not None:

@@ -18,12 +18,15 @@ _PLACES = {
     "dff": "baseline",
     "run": "pipeline.runner",
     "rerun": "pipeline.runner",
+    "resume": "pipeline.runner",
     "open_movie": "formats",
     "load": "formats.results",
     "save": "formats.results",
+    "save_curation": "formats.curation",
+    "explain": "quality.explain",
     "export_npz": "formats.tables",
     "export_csv": "formats.tables",
-    "write_report": "report",
+    "write_report": "report.figure",
     "simulate": "simulation",
     "SimulationParameters": "simulation",
     "local_backend": "compute",
@@ -35,9 +38,17 @@ _PLACES = {
     "Result": "formats.results",
     "Recipe": "recipe",
     "CnmfError": "errors",
+    "show": "widgets.show",
+    "show_movie": "widgets.show",
+    "show_quilt": "widgets.show",
+    "show_panels": "widgets.show",
 }
 
-__all__ = ["__version__", *_PLACES]
+# The rest needs no napari, so that `import *` works without it.
+__all__ = [
+    "__version__",
+    *(name for name, place in _PLACES.items() if place != "widgets.show"),
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -51,4 +62,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_PLACES})

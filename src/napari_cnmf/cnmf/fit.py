@@ -15,7 +15,7 @@ from napari_cnmf.cnmf.local import fit_local
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
-from napari_cnmf.cnmf.patches import Patch, patch_grid
+from napari_cnmf.cnmf.patches import Patch, solver_grid
 from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
@@ -25,9 +25,6 @@ from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
 
 MIN_BINS = LANES
-# A worker holds about 2.3 copies of a patch's binned movie: at most 220 MB.
-_PATCH_VALUES = 24_000_000
-_MIN_PATCH_PX = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +87,8 @@ def fit(
     """
     bin_frames = bin_length(movie)
     _require_bins(movie, bin_frames)
-    grid = patch_grid(
-        movie.field_shape,
-        _affordable(parameters.patches.patch_size_px, movie.n_frames // bin_frames),
-        parameters.patches.patch_overlap_px,
-    )
+    n_bins = movie.n_frames // bin_frames
+    grid = solver_grid(movie.field_shape, n_bins, parameters.patches)
     found: list[PatchResult] = []
     watch = Stopwatch(progress, "fit", len(grid), "patches")
 
@@ -127,11 +121,6 @@ def _require_bins(movie: Movie, bin_frames: int) -> None:
             f"bin at least {MIN_BINS * bin_frames} are needed. Record longer, or make "
             "the bins shorter with store.bin_s."
         )
-
-
-def _affordable(size_px: int, n_bins: int) -> int:
-    """Largest side of a patch whose binned movie stays within bounds."""
-    return min(size_px, max(_MIN_PATCH_PX, int((_PATCH_VALUES / n_bins) ** 0.5)))
 
 
 @dataclass(frozen=True, eq=False)

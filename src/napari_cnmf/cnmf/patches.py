@@ -11,6 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_cnmf.cnmf.parameters import PatchParameters
+
+# A worker holds about 2.3 copies of a patch's binned movie: at most 220 MB.
+_PATCH_VALUES = 24_000_000
+_MIN_PATCH_PX = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -39,6 +45,29 @@ class Patch:
         y, x = np.floor(centres + 0.5).T
         inside = (y >= self.core_rows.start) & (y < self.core_rows.stop)
         return inside & (x >= self.core_cols.start) & (x < self.core_cols.stop)
+
+
+def solver_grid(
+    field_shape: tuple[int, int], n_bins: int, parameters: PatchParameters
+) -> list[Patch]:
+    """Cut a field into the patches that are worked on; of a long movie smaller ones.
+
+    Parameters
+    ----------
+    field_shape : tuple of int
+        (Y, X).
+    n_bins : int
+        Time bins of the movie.
+    parameters : PatchParameters
+
+    Returns
+    -------
+    list of Patch
+        Row by row.
+    """
+    affordable = max(_MIN_PATCH_PX, int((_PATCH_VALUES / max(n_bins, 1)) ** 0.5))
+    size_px = min(parameters.patch_size_px, affordable)
+    return patch_grid(field_shape, size_px, parameters.patch_overlap_px)
 
 
 def patch_grid(

@@ -12,8 +12,9 @@ from weakref import WeakKeyDictionary
 from napari.viewer import Viewer
 
 from napari_cnmf.widgets.jobs import Jobs
+from napari_cnmf.widgets.records import log_records
 from napari_cnmf.widgets.scene import Scene
-from napari_cnmf.widgets.settings import load_recipe
+from napari_cnmf.widgets.settings import RecipeKeeper, load_recipe, preference
 from napari_cnmf.widgets.workspace import Workspace
 
 
@@ -29,11 +30,14 @@ class Session:
         Runs stages beside the window, one at a time.
     scene : Scene
         Keeps the viewer's layers in step with the workspace.
+    keeper : RecipeKeeper
+        Saves the recipe for the next time.
     """
 
     workspace: Workspace
     jobs: Jobs
     scene: Scene
+    keeper: RecipeKeeper
 
 
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
@@ -41,8 +45,14 @@ _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
 def session(viewer: Viewer) -> Session:
     """Return the session of a viewer, begun at the first call."""
+    # napari hands docks a proxy that lives as long as the dock, not as the viewer.
+    viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _SESSIONS:
+        log_records()  # from now on, whether or not their dock is open
         workspace = Workspace(load_recipe())
+        workspace.set_workers(preference("compute", "workers", 0) or None)
         jobs = Jobs(workspace)
-        _SESSIONS[viewer] = Session(workspace, jobs, Scene(viewer, workspace, jobs))
+        scene = Scene(viewer, workspace, jobs)
+        keeper = RecipeKeeper(workspace)
+        _SESSIONS[viewer] = Session(workspace, jobs, scene, keeper)
     return _SESSIONS[viewer]

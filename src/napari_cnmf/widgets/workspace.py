@@ -15,11 +15,12 @@ import numpy as np
 from psygnal import Signal
 
 from napari_cnmf.components import Components, Quality
-from napari_cnmf.errors import MissingStageError, OutputError
+from napari_cnmf.errors import InputError, MissingStageError, OutputError
 from napari_cnmf.formats.curation import save_curation
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.pipeline.stages import registered_movie
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
@@ -84,19 +85,23 @@ class Workspace:
         return None if self.components is None else self.components.quality
 
     @property
+    def recorded(self) -> Movie | None:
+        """The movie with frame rate and pixel size of the recipe, if it gives them."""
+        return None if self.movie is None else opened(self.movie, self.recipe)
+
+    @property
     def frame_rate_hz(self) -> float | None:
         """Frames a second of what is shown, if known."""
-        for source in (self.result and self.result.movie, self.movie):
-            if source is not None and source.frame_rate_hz:
-                return source.frame_rate_hz
-        return self.recipe.acquisition.frame_rate_hz
+        shown = self.recorded if self.result is None else self.result.movie
+        rate = None if shown is None else shown.frame_rate_hz
+        return rate or self.recipe.acquisition.frame_rate_hz
 
     @property
     def pixel_size_um(self) -> tuple[float, float] | None:
         """Height and width of a pixel, if known."""
-        for source in (self.result and self.result.movie, self.movie):
-            if source is not None and source.pixel_size_um:
-                return source.pixel_size_um
+        shown = self.recorded if self.result is None else self.result.movie
+        if shown is not None and shown.pixel_size_um is not None:
+            return shown.pixel_size_um
         side = self.recipe.acquisition.pixel_size_um
         return None if side is None else (side, side)
 
@@ -121,6 +126,27 @@ class Workspace:
         if self.result is not None:
             self.set_result(None)
         self.movie_changed.emit()
+
+    def open_result(self, result: Result, folder: RunFolder | None = None) -> None:
+        """Open what an earlier run found, with its parameters and its folder.
+
+        Raises
+        ------
+        InputError
+            If it is of a movie of another size than the one that is open.
+        """
+        recipe = Recipe.from_toml(result.recipe)
+        if self.movie is not None:
+            shape = crop(self.movie, recipe.input).shape
+            if shape != result.movie.shape:
+                raise InputError(
+                    f"The result is of a movie of {_size(result.movie.shape)}, but "
+                    f"the open one has {_size(shape)}; open the movie that it was "
+                    "made from, or close this one."
+                )
+        self.set_folder(folder)
+        self.set_recipe(recipe)
+        self.set_result(result)
 
     def set_folder(self, folder: RunFolder | None) -> None:
         """Choose where results go."""
@@ -212,7 +238,9 @@ class Workspace:
             return
         if not self.folder.result.exists():
             return
-        recipe = replace(Recipe.from_toml(self.result.recipe), quality=self.recipe.quality)
+        recipe = replace(
+            Recipe.from_toml(self.result.recipe), quality=self.recipe.quality
+        )
         self.result = replace(self.result, recipe=recipe.to_toml())
         try:
             save_curation(self.result, self.folder.result)
@@ -249,3 +277,9 @@ class Workspace:
             self.result = replace(self.result, components=components)
         self.set_recipe(replace(self.recipe, quality=limits))
         self.quality_changed.emit()
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    """Say how large a movie is."""
+    n_frames, height, width = shape
+    return f"{n_frames} frames of {height} x {width} px"

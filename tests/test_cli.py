@@ -145,7 +145,9 @@ def test_a_bad_movie_is_refused_in_one_sentence(case, tmp_path, capsys):
     make, words = BAD_MOVIES[case]
     paths = [str(path) for path in make(tmp_path)]
     assert main(["run", *paths, "--output", str(tmp_path / "out"), *RATE]) == 2
-    assert_one_sentence(capsys.readouterr().err, words)
+    told = capsys.readouterr().err.splitlines(keepends=True)
+    # A movie of floats is read for NaN first, which is progress.
+    assert_one_sentence("".join(s for s in told if not s.startswith("check ")), words)
     assert not (tmp_path / "out").exists()
 
 

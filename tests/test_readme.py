@@ -13,7 +13,8 @@ from small_runs import still_movie
 from napari_cnmf.cli.parser import build_parser
 from napari_cnmf.recipe import Recipe
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     line for kind, text in BLOCKS if kind == "bash" for line in text.split("\n")
@@ -26,6 +27,19 @@ def test_the_quick_start_is_two_commands():
     assert len(blocks) == 2
     assert all(text.startswith("python3 -m venv ") for text in blocks)
     assert not any("\n" in text for text in blocks)
+
+
+def test_the_packages_it_asks_for_are_those_of_ci():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (wanted,) = re.findall(r"apt-get install ([^`]*)", README)
+    installed = re.findall(r"system_packages=\((.*?)\)", script, re.DOTALL)[0].split()
+    assert ["python3-venv", *wanted.split()] == installed
+
+
+def test_every_file_it_links_to_is_there():
+    links = re.findall(r"\]\((?!http)([^)#]+)", README)
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 @pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("napari-cnmf ")])

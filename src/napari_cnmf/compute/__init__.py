@@ -2,6 +2,7 @@
 
 from napari_cnmf.compute.backend import Backend, SerialBackend
 from napari_cnmf.compute.collector import short_collections
+from napari_cnmf.compute.priority import work_behind
 from napari_cnmf.compute.progress import Progress, ProgressEvent, Stopwatch, silent
 from napari_cnmf.compute.threads import ThreadBackend, local_backend
 
@@ -15,4 +16,5 @@ __all__ = [
     "local_backend",
     "short_collections",
     "silent",
+    "work_behind",
 ]

@@ -30,3 +30,12 @@ class SummaryImages:
     correlation: np.ndarray
     noise: np.ndarray
     valid: np.ndarray
+
+
+def crispness(image: np.ndarray) -> float:
+    """Norm of an image's gradient, which grows as motion no longer blurs it.
+
+    As in NoRMCorre (Pnevmatikakis and Giovannucci 2017,
+    doi:10.1016/j.jneumeth.2017.07.031).
+    """
+    return float(np.sqrt(sum(np.sum(slope**2) for slope in np.gradient(image))))

@@ -16,9 +16,11 @@ from napari.viewer import Viewer
 from psygnal import SignalInstance
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
+    QDockWidget,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QMessageBox,
     QPushButton,
     QScrollArea,
@@ -38,6 +40,8 @@ from napari_cnmf.widgets.session import session
 __all__ = ["Dock", "StageDock", "connect", "heading", "wrapped"]
 
 T = TypeVar("T")
+
+Parent = TypeVar("Parent", bound=QWidget)
 
 _PARAMETER = re.compile(r"\b([a-z_]+)\.([a-z_]+)\b")
 
@@ -63,6 +67,8 @@ class Dock(QWidget):
 
     #: One or two lines at the top: what this dock is for.
     intro: ClassVar[str] = ""
+    #: Side of the window where it belongs; others of ours there become tabs.
+    area: ClassVar[Qt.DockWidgetArea] = Qt.DockWidgetArea.RightDockWidgetArea
     #: Whether the body scrolls; content that scrolls by itself needs no other.
     scrolls: ClassVar[bool] = True
 
@@ -90,6 +96,29 @@ class Dock(QWidget):
         if self.intro:
             self.body.addWidget(wrapped(self.intro))
         self.session.jobs.warm_up()
+        settling = QTimer(self)  # once napari has put it into the window
+        settling.setSingleShot(True)
+        settling.timeout.connect(self._settle)
+        settling.start(0)
+
+    def _settle(self) -> None:
+        """Go to the side where it belongs, as a tab if there is another of ours.
+
+        napari puts every plugin's dock below the others at the right, where a few of
+        them leave no room for any.
+        """
+        frame = _ancestor(self, QDockWidget)
+        window = None if frame is None else _ancestor(frame, QMainWindow)
+        if frame is None or window is None or frame.isFloating():
+            return
+        if window.dockWidgetArea(frame) != self.area:
+            window.addDockWidget(self.area, frame)
+        for other in window.findChildren(QDockWidget):
+            here = other is not frame and window.dockWidgetArea(other) == self.area
+            if here and other.isVisible() and other.findChild(Dock) is not None:
+                window.tabifyDockWidget(other, frame)
+                frame.raise_()
+                return
 
     def listen(self, signal: SignalInstance, slot: Callable[..., None]) -> None:
         """Call a slot at each emission, as long as the widget lives."""
@@ -108,8 +137,9 @@ class Dock(QWidget):
         text : str
         kind : "info" or "error"
         """
-        colour = ERROR_COLOUR if kind == "error" else "palette(text)"
-        self._message.setStyleSheet(f"color: {colour}")
+        # Without a style of its own the text has the theme's colour.
+        style = f"color: {ERROR_COLOUR}" if kind == "error" else ""
+        self._message.setStyleSheet(style)
         self._message.setText(text)
         self._message.setVisible(bool(text))
 
@@ -298,6 +328,14 @@ class StageDock(Dock):
         """Show the recipe's values in the forms."""
         for group, form in self.forms.items():
             form.set_value(getattr(self.workspace.recipe, group))
+
+
+def _ancestor(widget: QWidget, kind: type[Parent]) -> Parent | None:
+    """Nearest widget of a kind that holds a widget."""
+    above = widget.parentWidget()
+    while above is not None and not isinstance(above, kind):
+        above = above.parentWidget()
+    return above
 
 
 def heading(text: str) -> QLabel:

@@ -23,7 +23,7 @@ from napari.utils.notifications import show_error, show_warning
 from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QTimer
 
-from napari_cnmf.compute import Progress, ProgressEvent, short_collections
+from napari_cnmf.compute import Progress, ProgressEvent, short_collections, work_behind
 from napari_cnmf.errors import CancelledError, CnmfError
 from napari_cnmf.formats.results import Result
 from napari_cnmf.pipeline.warmup import warm_up
@@ -158,8 +158,8 @@ class Jobs:
 
     def _deliver(self) -> None:
         """Hand on what the thread has told so far."""
-        enough = time.perf_counter() + _BUDGET_S
-        while self._queue and time.perf_counter() < enough:
+        now = time.perf_counter()
+        while self._queue and time.perf_counter() < now + _BUDGET_S:
             item = self._queue.popleft()
             if isinstance(item, _End):
                 self._finish(item)
@@ -212,6 +212,7 @@ class _Task(WorkerBase):
 
 def _work(work: Work[Any], queue: deque[ProgressEvent | _End], cancel: Event) -> None:
     """Do a job in its thread, and append how it ended."""
+    work_behind()
     try:
         with short_collections():
             end = _End(work(queue.append, cancel))

@@ -33,6 +33,7 @@ SELECTED = "#ffe94a"
 LINE_PX = 0.5
 #: Share of the brightest pixels that an image's contrast leaves out, in per cent.
 BRIGHT = 0.2
+GAMMA = 0.6
 #: Titles of the summary images by the names of their fields.
 IMAGES = {
     "noise": "noise",
@@ -41,6 +42,10 @@ IMAGES = {
     "maximum": "maximum",
     "correlation": "correlation image",
 }
+
+#: Images that tell whether the registration helped, and the ending of their roles.
+COMPARED = ("mean", "maximum", "correlation")
+BEFORE = " before"
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,15 @@ def movie_layer(movie: Movie, place: Place, name: str = "movie") -> LayerTuple:
 
 
 def image_layer(image: np.ndarray, name: str, place: Place) -> LayerTuple:
-    """Show an image (Y, X), its contrast from its percentiles."""
+    """Show an image (Y, X), its contrast from its percentiles.
+
+    As in the report, dim cells are lifted beside bright ones.
+    """
     finite = image[np.isfinite(image)]
     low, high = np.percentile(finite, (1, 100 - BRIGHT)) if finite.size else (0.0, 1.0)
     limits = (float(low), float(max(high, low + 1e-6)))
-    return image, {"name": name, "contrast_limits": limits, **place.image}, "image"
+    about = {"name": name, "contrast_limits": limits, "gamma": GAMMA, **place.image}
+    return image, about, "image"
 
 
 def image_layers(

@@ -1,4 +1,4 @@
-"""What ends with a widget, whether Qt or Python destroys it.
+"""What ends with a widget.
 
 Python's garbage collector empties everything in a cycle before it frees anything. A
 function that only a dying widget holds would then be called, empty, by Qt's signal
@@ -18,7 +18,7 @@ _HELD: set[Callable[[], None]] = set()
 
 
 def at_end(widget: QWidget, act: Callable[[], Any]) -> None:
-    """Call a function once, when a widget is destroyed.
+    """Call a function once, when Qt destroys a widget.
 
     If the function refers to the widget, Python keeps it until Qt destroys it.
     """

@@ -67,6 +67,7 @@ class Scene(Shelf):
         workspace.movie_changed.connect(self._show_movie)
         workspace.recipe_changed.connect(self._place_movie)
         workspace.result_changed.connect(self._show_result)
+        workspace.before_changed.connect(self._show_before)
         workspace.quality_changed.connect(self._show_verdicts)
         workspace.selection_changed.connect(self._show_selection)
         jobs.ended.connect(self._finish)
@@ -213,6 +214,21 @@ class Scene(Shelf):
         for role, made in layers.image_layers(summary, self.place).items():
             shown = made if role == "correlation" else _hidden(made)
             self._do(partial(self.put, shown, role))
+
+    def _show_before(self) -> None:
+        """Show images of the movie as recorded, in the contrast of those after."""
+        images = self.workspace.before
+        for role in layers.COMPARED:
+            if images is None:
+                self.remove(role + layers.BEFORE)
+                continue
+            after = self.layer(role)
+            made = layers.image_layer(
+                getattr(images, role), layers.IMAGES[role] + layers.BEFORE, self.place
+            )
+            if after is not None:
+                made[1]["contrast_limits"] = after.contrast_limits
+            self.put(_hidden(made), role + layers.BEFORE)
 
     def _show_registered(self) -> None:
         """Show the registered movie, below the summary images."""

@@ -13,7 +13,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from vispy.gloo import get_current_canvas  # type: ignore[import-untyped]
 
-from napari_cnmf.widgets.layers import IMAGES, LayerTuple, Place
+from napari_cnmf.widgets.layers import BEFORE, COMPARED, IMAGES, LayerTuple, Place
 
 #: Key of a layer's role in its metadata.
 ROLE = "napari-cnmf"
@@ -25,7 +25,7 @@ ORDER = (
     "denoised",
     "background",
     "residual",
-    *(f"{name} before" for name in IMAGES),
+    *(name + BEFORE for name in COMPARED),
     *IMAGES,
     "",
     "footprints",
@@ -37,7 +37,7 @@ ORDER = (
     "selected",
 )
 #: What is the user's own once a layer has been made.
-_OWN = ("name", "visible", "opacity", "blending", "metadata", "ndim")
+_OWN = ("name", "visible", "opacity", "blending", "metadata", "ndim", "gamma")
 #: What is given along with new shapes.
 _OF_SHAPES = ("shape_type", "face_color", "edge_color", "edge_width")
 

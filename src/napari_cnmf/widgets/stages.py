@@ -13,6 +13,7 @@ import numpy as np
 from napari.viewer import Viewer
 
 from napari_cnmf.formats.results import Result
+from napari_cnmf.movie.images import SummaryImages, crispness
 from napari_cnmf.movie.parameters import INDICATORS
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets import running
@@ -116,6 +117,32 @@ class SummaryWidget(PipelineDock):
             lambda: running.lacks_registered(self.workspace),
             "Compute the images of the registered movie again",
         )
+        self.add_action(
+            "Compare with before",
+            self._compare,
+            lambda: (
+                running.lacks_registered(self.workspace)
+                or running.lacks_recorded(self.workspace)
+            ),
+            "Compute mean, maximum and correlation of the movie as recorded",
+        )
+
+    def _compare(self) -> None:
+        """Compute the images of the movie as recorded."""
+        work = running.before_work(self.workspace)
+        self.begin("Images before registration", work, self._show_before)
+
+    def _show_before(self, images: SummaryImages) -> None:
+        """Show them, and say how much sharper the registered movie is."""
+        self.workspace.set_before(images)
+        result = self.workspace.result
+        if result is not None and result.summary is not None:
+            before, after = crispness(images.mean), crispness(result.summary.mean)
+            self.say(
+                f"Crispness of the mean: {before:.3g} before, {after:.3g} after. The "
+                "layers 'mean before', 'maximum before' and 'correlation image before' "
+                "show the recorded movie in the same contrast."
+            )
 
 
 class CnmfWidget(PipelineDock):

@@ -204,6 +204,8 @@ class CellsWidget(Dock):
     napari_viewer : Viewer
     """
 
+    area = Qt.DockWidgetArea.BottomDockWidgetArea
+
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.table = CellTable(self.workspace)

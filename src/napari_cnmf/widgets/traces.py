@@ -59,6 +59,8 @@ class TracesWidget(Dock):
     napari_viewer : Viewer
     """
 
+    area = Qt.DockWidgetArea.BottomDockWidgetArea
+
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self._shown = np.empty(0, np.int64)

@@ -1,0 +1,159 @@
+"""Takes the pictures of the documentation, through the real widgets.
+
+`xvfb-run -a -s "-screen 0 1600x1000x24" python docs/screenshots.py` (another folder
+than `docs/images` can be named). The sample movie goes through the workflow by pressed
+buttons; each dock is then opened and drawn, and the whole window at last.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from qtpy.QtCore import QBuffer, QEventLoop, QIODevice, QTimer
+from qtpy.QtWidgets import QPushButton, QWidget
+
+# The pictures must not depend on the user's settings, which napari reads when it is
+# imported.
+CONFIG = tempfile.mkdtemp()
+os.environ["XDG_CONFIG_HOME"] = CONFIG
+os.environ["NAPARI_CONFIG"] = str(Path(CONFIG) / "settings.yaml")
+
+import napari  # noqa: E402 - see above
+
+from napari_cnmf.pipeline.folder import RunFolder  # noqa: E402
+from napari_cnmf.widgets.session import session  # noqa: E402
+from napari_cnmf.widgets.traces import TracesWidget  # noqa: E402
+
+IMAGES = Path(__file__).absolute().parent / "images"
+SIZE = (1600, 1000)
+#: A user's docks are a little wider than the narrowest possible.
+WIDTH_PX = 380
+#: Colours of a picture: enough for the widgets, and a quarter of the bytes.
+COLOURS = 192
+PLUGIN = "napari-cnmf"
+#: Docks of which the pages show nothing but the dock.
+DOCKS = ("CNMF", "Cells", "Evaluate", "Save and export", "Compute", "Log")
+
+
+def main() -> None:
+    """Take all pictures."""
+    folder = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else IMAGES
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as here:
+        os.chdir(here)  # the pictures show the name of the result's folder
+        _take_all(folder)
+
+
+def _take_all(folder: Path) -> None:
+    """Go through the workflow and take each picture at its moment."""
+    viewer = napari.Viewer(show=False)
+    viewer.show()
+    viewer.window.resize(*SIZE)
+    workspace = session(viewer).workspace
+    viewer.open_sample(PLUGIN, "simulated_movie_with_motion")
+    with _opened(viewer, "Movie") as movie:
+        workspace.set_folder(RunFolder(Path("mouse-7-cnmf")))
+        _settle()
+        _save(_drawn(movie), folder / "movie.png")
+    with _opened(viewer, "Motion") as motion:
+        _press(motion, "Correct motion")
+        _wait_for_job(viewer)
+        _save(_drawn(motion), folder / "motion.png")
+    workspace.set_recipe(workspace.recipe.with_settings({"patches.patch_size_px": 64}))
+    with _opened(viewer, "Patches and key parameters"):
+        _take_window(viewer, folder / "quilt.png")
+    with _opened(viewer, "Workflow") as workflow:
+        _press(workflow, "Run the rest")
+        _wait_for_job(viewer)
+        _save(_drawn(workflow), folder / "workflow.png")
+
+    clearest = workspace.quality.snr.argsort()[::-1][:4]
+    workspace.select(workspace.components.ids[clearest].tolist())
+    for name in DOCKS:
+        _take_dock(viewer, name, folder)
+    with _opened(viewer, "Result movies") as movies:
+        _press(movies, "Original")
+        _take_window(viewer, folder / "panels.png")
+        _press(movies, "Original")
+    with _opened(viewer, "Evaluate"):
+        viewer.window.add_dock_widget(
+            TracesWidget(viewer), name="Traces", area="bottom"
+        )
+        _take_window(viewer, folder / "window.png")
+    viewer.close()
+
+
+def _take_dock(viewer: napari.Viewer, name: str, folder: Path) -> None:
+    """Open a dock, take its picture and close it again."""
+    with _opened(viewer, name) as widget:
+        _save(_drawn(widget), folder / f"{name.lower().replace(' ', '-')}.png")
+
+
+def _take_window(viewer: napari.Viewer, path: Path) -> None:
+    """Take a picture of the whole window."""
+    _settle()
+    viewer.reset_view()
+    _settle()
+    _save(Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)), path)
+
+
+@contextmanager
+def _opened(viewer: napari.Viewer, name: str) -> Iterator[QWidget]:
+    """Open a dock for a while."""
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    widget.setMinimumWidth(WIDTH_PX)
+    _settle()
+    yield widget
+    viewer.window.remove_dock_widget(dock)
+    _settle()
+
+
+def _press(widget: QWidget, label: str) -> None:
+    """Press the button whose label begins with some words."""
+    for button in widget.findChildren(QPushButton):
+        if button.text().startswith(label):
+            button.click()
+            return
+    raise LookupError(f"There is no button '{label}'.")
+
+
+def _wait_for_job(viewer: napari.Viewer) -> None:
+    """Let the event loop run until what was begun has ended."""
+    jobs = session(viewer).jobs
+    if jobs.running:
+        loop = QEventLoop()
+        jobs.ended.connect(lambda _outcome: loop.quit())
+        loop.exec()
+    _settle()
+
+
+def _settle(milliseconds: int = 500) -> None:
+    """Let everything be laid out and painted."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def _drawn(widget: QWidget) -> Image.Image:
+    """Draw a widget."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.ReadWrite)
+    widget.grab().save(buffer, "PNG")
+    return Image.open(io.BytesIO(bytes(buffer.data())))
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Write a picture in few colours."""
+    few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

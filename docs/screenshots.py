@@ -28,8 +28,8 @@ os.environ["NAPARI_CONFIG"] = str(Path(CONFIG) / "settings.yaml")
 import napari  # noqa: E402 - see above
 
 from napari_cnmf.pipeline.folder import RunFolder  # noqa: E402
+from napari_cnmf.widgets.docks.traces import TracesWidget  # noqa: E402
 from napari_cnmf.widgets.session import session  # noqa: E402
-from napari_cnmf.widgets.traces import TracesWidget  # noqa: E402
 
 IMAGES = Path(__file__).absolute().parent / "images"
 SIZE = (1600, 1000)

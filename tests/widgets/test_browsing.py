@@ -10,7 +10,7 @@ from widgets.many_cells import make_many
 
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
-from napari_cnmf.widgets.browsing import CHOICES, Walk, columns
+from napari_cnmf.widgets.parts.browsing import CHOICES, Walk, columns
 
 
 @pytest.fixture(scope="module")

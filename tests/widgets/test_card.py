@@ -11,10 +11,10 @@ from qtpy.QtCore import QObject, QPoint, Qt
 
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
-from napari_cnmf.widgets.card import Card
+from napari_cnmf.widgets.docks.card import Card
 from napari_cnmf.widgets.latest import Latest
-from napari_cnmf.widgets.pixels import PixelImage
-from napari_cnmf.widgets.strip import FrameStrip
+from napari_cnmf.widgets.parts.pixels import PixelImage
+from napari_cnmf.widgets.parts.strip import FrameStrip
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from qtpy.QtCore import Qt
 
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
-from napari_cnmf.widgets import cell_model as table
-from napari_cnmf.widgets.cell_model import CellColumns, CellModel
+from napari_cnmf.widgets.parts import cell_model as table
+from napari_cnmf.widgets.parts.cell_model import CellColumns, CellModel
 
 NOBODY = np.empty(0, np.int64)
 

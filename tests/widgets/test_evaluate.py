@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cnmf.formats.results import load
 from napari_cnmf.quality.evidence import event_frames_used
-from napari_cnmf.widgets.curation import Curation
-from napari_cnmf.widgets.evaluate import EvaluateWidget
+from napari_cnmf.widgets.docks.curation import Curation
+from napari_cnmf.widgets.docks.evaluate import EvaluateWidget
+from napari_cnmf.widgets.docks.verdicts import Verdicts
 from napari_cnmf.widgets.session import session
-from napari_cnmf.widgets.verdicts import Verdicts
 from napari_cnmf.widgets.workspace import Workspace
 
 LEFT = Qt.MouseButton.LeftButton

@@ -13,9 +13,9 @@ from napari_cnmf.formats.caiman_parameters import read_caiman
 from napari_cnmf.formats.results import load
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.outlines import write_outlines
-from napari_cnmf.widgets.export import ExportWidget
-from napari_cnmf.widgets.exports import EXPORTS
-from napari_cnmf.widgets.scene import Scene
+from napari_cnmf.widgets.docks.export import ExportWidget
+from napari_cnmf.widgets.docks.exports import EXPORTS
+from napari_cnmf.widgets.scene.scene import Scene
 
 
 @pytest.fixture

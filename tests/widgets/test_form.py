@@ -16,7 +16,7 @@ from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.movie.parameters import AcquisitionParameters, InputParameters
 from napari_cnmf.parameters import Parameters, base_type
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.widgets.form import Form, caption
+from napari_cnmf.widgets.parts.form import Form, caption
 
 CLASSES = list(get_type_hints(Recipe).values())
 

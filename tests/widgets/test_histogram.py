@@ -8,8 +8,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 
 from napari_cnmf.colours import ACCEPTED, REJECTED
-from napari_cnmf.widgets.axis import Axis
-from napari_cnmf.widgets.histogram import Histogram
+from napari_cnmf.widgets.parts.axis import Axis
+from napari_cnmf.widgets.parts.histogram import Histogram
 
 AMOUNT, CORRELATION = (0.0, 1000.0), (-1.0, 1.0)
 SCORES = np.random.default_rng(0).lognormal(2.3, 0.8, 500).astype(np.float32)

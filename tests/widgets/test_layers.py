@@ -11,8 +11,8 @@ from napari_cnmf.cnmf.patches import patch_grid
 from napari_cnmf.colours import cell_colour, rgb
 from napari_cnmf.errors import InputError
 from napari_cnmf.movie import Movie
-from napari_cnmf.widgets import layers
-from napari_cnmf.widgets.layers import Outlines, Place
+from napari_cnmf.widgets.scene import layers
+from napari_cnmf.widgets.scene.layers import Outlines, Place
 
 PLACE = Place(20.0, (0.5, 0.8), (3.0, 10.0, 5.0))
 

@@ -10,12 +10,12 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cnmf.compute import ProgressEvent
-from napari_cnmf.widgets import log
-from napari_cnmf.widgets.compute import ComputeWidget
+from napari_cnmf.widgets.docks import log
+from napari_cnmf.widgets.docks.compute import ComputeWidget
+from napari_cnmf.widgets.docks.log import LogWidget
 from napari_cnmf.widgets.jobs import Jobs
-from napari_cnmf.widgets.log import LogWidget
+from napari_cnmf.widgets.parts.runbar import RunBar, progress_text
 from napari_cnmf.widgets.records import KEPT, LogRecords
-from napari_cnmf.widgets.runbar import RunBar, progress_text
 from napari_cnmf.widgets.session import session
 from napari_cnmf.widgets.workspace import Workspace
 

@@ -76,7 +76,7 @@ def test_preferences_are_read_under_their_names(manifest):
         for name in about.properties
     }
     folder = Path(napari_cnmf.__file__).parent / "widgets"
-    code = "".join(file.read_text() for file in folder.glob("*.py"))
+    code = "".join(file.read_text() for file in folder.rglob("*.py"))
     for full_name in found:
         group, name = full_name.split(".")
         assert f'preference("{group}", "{name}"' in code, full_name

@@ -16,9 +16,9 @@ from napari_cnmf.errors import InputError
 from napari_cnmf.formats.results import load, save
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder
-from napari_cnmf.widgets.movie import PREVIEW, MovieWidget
-from napari_cnmf.widgets.scene import ROLE
-from napari_cnmf.widgets.subset import corners_of_shapes, cropped
+from napari_cnmf.widgets.docks.movie import PREVIEW, MovieWidget
+from napari_cnmf.widgets.docks.subset import corners_of_shapes, cropped
+from napari_cnmf.widgets.scene.scene import ROLE
 
 FRAMES = np.random.default_rng(0).integers(0, 900, (60, 24, 32)).astype(np.uint16)
 

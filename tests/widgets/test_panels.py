@@ -9,10 +9,10 @@ import pytest
 
 from napari_cnmf.formats.results import load
 from napari_cnmf.reconstruction import Reconstruction
-from napari_cnmf.widgets.panels import PanelsWidget
-from napari_cnmf.widgets.resultviews import SIDE, SINGLE
+from napari_cnmf.widgets.docks.panels import PanelsWidget
 from napari_cnmf.widgets.running import NO_CELLS, NO_REGISTERED
-from napari_cnmf.widgets.sidebyside import offsets_px, titles_of
+from napari_cnmf.widgets.views.resultviews import SIDE, SINGLE
+from napari_cnmf.widgets.views.sidebyside import offsets_px, titles_of
 
 PANELS = ("original", "reconstruction", "residual")
 

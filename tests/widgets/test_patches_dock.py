@@ -19,9 +19,9 @@ from napari_cnmf.cnmf.parameters import PatchParameters
 from napari_cnmf.cnmf.patches import patch_grid, solver_grid
 from napari_cnmf.movie import Movie
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.widgets import quilt
-from napari_cnmf.widgets.patches import PatchesWidget, checks
+from napari_cnmf.widgets.docks.patches import PatchesWidget, checks
 from napari_cnmf.widgets.session import session
+from napari_cnmf.widgets.views import quilt
 
 SHAPE = (120, 150)
 SMALL = {"patches.patch_size_px": 64, "patches.patch_overlap_px": 16}

@@ -17,7 +17,7 @@ from napari.utils.interactions import (
 from widgets.many_cells import make_many
 from wrapt import ObjectProxy
 
-from napari_cnmf.widgets.picking import FootprintIndex
+from napari_cnmf.widgets.scene.picking import FootprintIndex
 from napari_cnmf.widgets.session import session
 
 SHAPE = (40, 60)

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from napari_cnmf.movie import Movie
-from napari_cnmf.widgets import playback
-from napari_cnmf.widgets.playback import PlaybackBar, clock_text, due_frame, player
 from napari_cnmf.widgets.session import session
+from napari_cnmf.widgets.views import playback
+from napari_cnmf.widgets.views.playback import (
+    PlaybackBar,
+    clock_text,
+    due_frame,
+    player,
+)
 
 RATE_HZ = 20.0
 

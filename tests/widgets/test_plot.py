@@ -12,7 +12,7 @@ from qtpy.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_cnmf.report.lanes import KINDS, rows
-from napari_cnmf.widgets.plot import PlotColours, TracePlot
+from napari_cnmf.widgets.parts.plot import PlotColours, TracePlot
 
 RATE_HZ, N_FRAMES = 20.0, 400
 END_S = (N_FRAMES - 1) / RATE_HZ

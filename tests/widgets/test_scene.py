@@ -16,8 +16,9 @@ from napari_cnmf.cnmf.patches import patch_grid
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.movie import Movie
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.widgets.scene import layers
+from napari_cnmf.widgets.scene.shelf import ROLE
 from napari_cnmf.widgets.session import session
-from napari_cnmf.widgets.shelf import ROLE
 
 SHAPE = (40, 60)
 OF_CELLS = ("accepted", "rejected", "footprints", "selected")
@@ -114,14 +115,15 @@ def test_verdicts_move_contours_at_once(scene, result, qtbot):
     qtbot.waitUntil(told)
 
 
-def test_the_selection_is_outlined(scene, result):
+def test_the_selection_is_outlined(scene, result, qtbot):
     scene.workspace.set_result(result)
     scene.workspace.select([4])
+    qtbot.waitUntil(lambda: len(scene.layer("selected").data) > 0)
     drawn = scene.layer("selected").data[:, 0]
     centre = result.components.centres[4]
     assert np.abs(drawn.mean(axis=0) - centre).max() < 4
     scene.workspace.select([])
-    assert len(scene.layer("selected").data) == 0
+    qtbot.waitUntil(lambda: len(scene.layer("selected").data) == 0)
 
 
 def test_without_a_result_its_layers_go(viewer, scene, result):
@@ -186,33 +188,46 @@ def tell(scene, payload) -> None:
     scene._jobs.progressed.emit(ProgressEvent("fit", 1, 2, "patches", 1.0, payload))
 
 
-def test_cells_appear_patch_by_patch_and_go_with_the_end(viewer, scene, result):
+def test_cells_appear_patch_by_patch_and_go_if_there_is_no_result(
+    viewer, scene, result
+):
     scene.workspace.set_result(replace(result, components=None))
     tell(scene, patch_result())
-    layer = scene.layer("live")
+    layer = scene.layer("footprints")
+    assert layer.visible
     assert layer.data.max() == 3
     tell(scene, patch_result())
-    assert scene.layer("live") is layer
+    assert scene.layer("footprints") is layer
     assert layer.data.max() == 6
     scene._jobs.ended.emit("cancelled")
-    assert scene.layer("live") is None
+    assert scene.layer("footprints") is None
 
 
 def test_the_result_takes_the_place_of_the_cells_found_so_far(scene, result):
     scene.workspace.set_result(replace(result, components=None))
     tell(scene, patch_result())
     scene.workspace.set_result(result)
-    assert not scene.layer("live").visible
     scene._jobs.ended.emit("done")
-    assert scene.layer("live") is None
+    layer = scene.layer("footprints")
+    assert not layer.visible
+    assert np.array_equal(layer.data, layers.label_image(result.components))
+
+
+def test_a_cancelled_search_leaves_the_former_cells(scene, result):
+    scene.workspace.set_result(result)
+    tell(scene, patch_result())
+    scene._jobs.ended.emit("cancelled")
+    layer = scene.layer("footprints")
+    assert np.array_equal(layer.data, layers.label_image(result.components))
+    assert len(layer.features) == len(result.components)
 
 
 def test_cells_found_so_far_stay_closed_if_the_user_closes_them(viewer, scene, result):
     scene.workspace.set_result(replace(result, components=None))
     tell(scene, patch_result())
-    viewer.layers.remove(scene.layer("live"))
+    viewer.layers.remove(scene.layer("footprints"))
     tell(scene, patch_result())
-    assert scene.layer("live") is None
+    assert scene.layer("footprints") is None
 
 
 def test_layers_come_one_by_one_while_a_job_runs(scene, result, qtbot):

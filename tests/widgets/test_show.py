@@ -37,11 +37,11 @@ def test_a_result_is_shown_with_its_docks(viewer, found_folder):
     assert "Traces" in names
 
 
-def test_components_alone_can_be_shown(viewer, result):
+def test_components_alone_can_be_shown(viewer, result, qtbot):
     cnmf.show(result.components, viewer, docks=False)
     assert session(viewer).scene.layer("accepted") is not None
     session(viewer).workspace.select([3])
-    assert len(session(viewer).scene.layer("selected").data)
+    qtbot.waitUntil(lambda: len(session(viewer).scene.layer("selected").data) > 0)
 
 
 def test_components_are_shown_over_the_movie_of_their_size(viewer, result):

@@ -11,13 +11,13 @@ from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import load
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.widgets.session import session
-from napari_cnmf.widgets.stages import (
+from napari_cnmf.widgets.docks.stages import (
     CnmfWidget,
     DffWidget,
     MotionWidget,
     SummaryWidget,
 )
+from napari_cnmf.widgets.session import session
 
 DOCKS = (MotionWidget, SummaryWidget, CnmfWidget, DffWidget)
 

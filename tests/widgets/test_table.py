@@ -8,9 +8,9 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_cnmf.widgets import cell_model
+from napari_cnmf.widgets.docks.table import CellsWidget, CellTable
+from napari_cnmf.widgets.parts import cell_model
 from napari_cnmf.widgets.session import session
-from napari_cnmf.widgets.table import CellsWidget, CellTable
 from napari_cnmf.widgets.workspace import Workspace
 
 LEFT = Qt.MouseButton.LeftButton

@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_cnmf.movie import Movie
 from napari_cnmf.quality.highlights import clearest, largest_events
+from napari_cnmf.widgets.docks.traces import N_CLEAREST, TracesWidget
 from napari_cnmf.widgets.session import session
-from napari_cnmf.widgets.traces import N_CLEAREST, TracesWidget
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_selection_is_shown_in_its_order(dock, workspace, found):
 def test_of_many_selected_cells_the_first_are_shown(
     dock, workspace, found, monkeypatch
 ):
-    monkeypatch.setattr("napari_cnmf.widgets.traces.MOST_ROWS", 3)
+    monkeypatch.setattr("napari_cnmf.widgets.docks.traces.MOST_ROWS", 3)
     workspace.select(found.components.ids[:8])
     assert shown(dock) == found.components.ids[:3].tolist()
     assert dock.hint.text() == "3 of 8 selected cells"

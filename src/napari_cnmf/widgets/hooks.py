@@ -53,7 +53,7 @@ def read_movie(path: Paths) -> list[LayerTuple]:
         If it cannot be read, or a choice within the file is open.
     """
     from napari_cnmf.formats import open_movie
-    from napari_cnmf.widgets.layers import Place, movie_layer
+    from napari_cnmf.widgets.scene.layers import Place, movie_layer
 
     paths = _paths(path)
     movie = open_movie(paths)
@@ -142,7 +142,7 @@ def _holds_movies(folder: Path) -> bool:
 
 def _result_layers(result: Result) -> list[LayerTuple]:
     """Summary images, footprints and contours."""
-    from napari_cnmf.widgets import layers
+    from napari_cnmf.widgets.scene import layers
 
     info = result.movie
     found: list[LayerTuple] = []
@@ -163,7 +163,7 @@ def _result_of(attributes: dict[str, Any]) -> Result:
     from napari import current_viewer
 
     from napari_cnmf.errors import OutputError
-    from napari_cnmf.widgets.scene import ROLE
+    from napari_cnmf.widgets.scene.scene import ROLE
     from napari_cnmf.widgets.session import session
 
     about, viewer = attributes["metadata"], current_viewer()

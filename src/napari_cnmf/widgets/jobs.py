@@ -1,9 +1,9 @@
 """Work beside the window: one job at a time, in a thread of its own.
 
 The thread only appends what it has to tell to a queue; a timer of the GUI thread hands
-it on some twenty times a second. Steps without payload that were overtaken are left
-out, payloads never are. napari knows the job as one of its tasks, so closing the
-window asks first and then cancels.
+it on. Of steps without payload it tells five a second, payloads are never left out.
+napari knows the job as one of its tasks, so closing the window asks first and then
+cancels.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ Work = Callable[[Progress, Event], T]
 
 #: The queue is looked at so often.
 _TICK_MS = 50
+#: Steps without payload are told so often: each one paints the window anew.
+_STEP_S = 0.2
 #: Payloads make layers, which takes a while; the rest waits for the next tick.
 _BUDGET_S = 0.02
 #: How long a closing window waits for a job to end.
@@ -81,6 +83,8 @@ class Jobs:
         self._done: Callable[[Any], None] = _ignore
         self._task: _Task | None = None
         self.title = ""
+        self._step: ProgressEvent | None = None
+        self._step_due = 0.0
         self._timer = QTimer()
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._deliver)
@@ -116,7 +120,7 @@ class Jobs:
             show_warning(f"{self.title} is still running; cancel it or wait for it.")
             return False
         self.title, self._done = title, done or _ignore
-        self._cancel, self._queue = Event(), deque()
+        self._cancel, self._queue, self._step = Event(), deque(), None
         self._task = create_worker(
             title, self.close, _worker_class=_Task, _start_thread=False
         )
@@ -162,15 +166,23 @@ class Jobs:
         while self._queue and time.perf_counter() < now + _BUDGET_S:
             item = self._queue.popleft()
             if isinstance(item, _End):
+                self._tell_step()
                 self._finish(item)
-            elif item.payload is not None or not self._overtaken():
+            elif item.payload is None:
+                self._step = item
+            else:
                 if isinstance(item.payload, Result):
                     self._workspace.set_result(item.payload)
                 self.progressed.emit(item)
+        if now > self._step_due:
+            self._tell_step()
 
-    def _overtaken(self) -> bool:
-        """Whether a further step follows the one just taken from the queue."""
-        return bool(self._queue) and isinstance(self._queue[0], ProgressEvent)
+    def _tell_step(self) -> None:
+        """Tell of the latest step without payload, if there is a new one."""
+        step, self._step = self._step, None
+        if step is not None:
+            self._step_due = time.perf_counter() + _STEP_S
+            self.progressed.emit(step)
 
     def _finish(self, end: _End) -> None:
         """End the job and tell how it went."""

@@ -19,7 +19,7 @@ from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.widgets.layers import movie_of_layer
+from napari_cnmf.widgets.scene.layers import movie_of_layer
 
 #: Key of the `Movie` in the metadata of a layer that shows it.
 MOVIE = "movie"

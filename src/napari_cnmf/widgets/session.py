@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_cnmf.widgets.jobs import Jobs
 from napari_cnmf.widgets.records import log_records
-from napari_cnmf.widgets.scene import Scene
+from napari_cnmf.widgets.scene.scene import Scene
 from napari_cnmf.widgets.settings import RecipeKeeper, load_recipe, preference
 from napari_cnmf.widgets.workspace import Workspace
 

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import napari
+try:
+    import napari
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'Showing results needs napari: pip install "napari-cnmf[all]".', name="napari"
+    ) from error
 from napari.viewer import Viewer
 
 from napari_cnmf.components import Components
@@ -21,8 +26,8 @@ from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
-from napari_cnmf.widgets import quilt
 from napari_cnmf.widgets.session import session
+from napari_cnmf.widgets.views import quilt
 from napari_cnmf.widgets.workspace import Workspace
 
 DOCKS = ("Evaluate", "Traces")
@@ -132,7 +137,7 @@ def show_panels(
     found, viewer, folder
         As for `show`.
     """
-    from napari_cnmf.widgets.resultviews import result_views
+    from napari_cnmf.widgets.views.resultviews import result_views
 
     viewer = show(found, viewer, folder=folder, docks=False)
     result_views(viewer).show_panels()

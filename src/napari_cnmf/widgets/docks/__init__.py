@@ -1,0 +1,1 @@
+"""The docks, one per file with its pieces beside it; `dock` is their base."""

@@ -1,0 +1,1 @@
+"""Building blocks of docks: forms, histograms, plots, tables; each stands alone."""

@@ -1,0 +1,1 @@
+"""The layers of a viewer, in step with its workspace."""

@@ -1,0 +1,1 @@
+"""Ways of looking at a movie or a result, each with layers of its own."""

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.report.figure import draw_report, write_report
-from napari_cnmf.report.traces import MAX_POINTS, MAX_TRACES, clearest, thinned
+from napari_cnmf.report.traces import MAX_POINTS, thinned
 
 FIELD = (60, 90)
 
@@ -133,17 +133,3 @@ def test_a_thinned_trace_keeps_its_peaks_and_their_places(length):
     whole = trace[: length // span * span] if span > 2 else trace
     assert values.max() == whole.max()
     assert values.min() == whole.min()
-
-
-def test_the_clearest_accepted_traces_come_first():
-    components = result_of(40).components
-    snr = components.quality.snr.copy()
-    snr[[5, 7]] = 1000, 2000
-    flags = components.quality.flags.copy()
-    flags[7] = 1
-    shown = clearest(
-        replace(components, quality=replace(components.quality, snr=snr, flags=flags))
-    )
-    assert len(shown) == MAX_TRACES
-    assert shown[0] == 5
-    assert 7 not in shown

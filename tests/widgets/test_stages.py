@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tiny_movies
 from qtpy.QtWidgets import QPushButton
@@ -198,3 +199,28 @@ def test_a_sentence_names_the_field_of_a_check(dock):
     motion.show_failure(caught.value)
     assert motion.forms["motion"].error("max_shift_px") == str(caught.value)
     assert motion.message == str(caught.value)
+
+
+def test_images_before_the_registration_lie_below_those_after(dock, opened, qtbot):
+    widget = dock(SummaryWidget)
+    assert press(widget, "Compare with before", qtbot) == "done"
+    scene = widget.session.scene
+    for role in ("mean", "maximum", "correlation"):
+        before, after = scene.layer(f"{role} before"), scene.layer(role)
+        assert not before.visible
+        assert before.contrast_limits == after.contrast_limits
+    recorded = opened.movie.read().mean(axis=0)
+    mean = scene.layer("mean before").data
+    np.testing.assert_allclose(mean, recorded, atol=0.2 * recorded.std())
+    assert "Crispness" in widget.message
+    opened.set_movie(None)
+    assert scene.layer("mean before") is None
+
+
+def test_without_the_recorded_movie_there_is_nothing_to_compare_with(
+    dock, workspace, found_folder
+):
+    workspace.open_result(load(found_folder.result), found_folder)
+    compare = button(dock(SummaryWidget), "Compare with before")
+    assert not compare.isEnabled()
+    assert compare.toolTip() == "Open a movie first (Movie)."

@@ -17,6 +17,7 @@ from napari_cnmf.components import Components
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.quality.highlights import clearest
 from napari_cnmf.report.field import draw_field
 from napari_cnmf.report.panels import (
     draw_reasons,
@@ -25,7 +26,7 @@ from napari_cnmf.report.panels import (
     draw_times,
 )
 from napari_cnmf.report.style import LABEL_PT, SOFT, TEXT, panel
-from napari_cnmf.report.traces import clearest, draw_traces
+from napari_cnmf.report.traces import MAX_TRACES, draw_traces
 
 SIZE_IN = (16.0, 10.0)
 DPI = 150
@@ -70,7 +71,7 @@ def draw_report(result: Result) -> Figure:
         raise MissingStageError(
             "The result has no components to draw yet; run the fit first."
         )
-    shown = clearest(components)
+    shown = clearest(components, MAX_TRACES)
     _draw_header(figure, result.movie, components)
     pixel_um = result.movie.pixel_size_um
     draw_field(

@@ -24,17 +24,6 @@ MAX_POINTS = 2400
 EVENTS_HIGH, TRACE_LOW, TRACE_HIGH = 0.2, 0.25, 1.05
 
 
-def clearest(components: Components) -> np.ndarray:
-    """Positions of the accepted components with the highest SNR, highest first."""
-    found = np.flatnonzero(components.accepted)
-    if components.quality is None:
-        noise = np.maximum(components.trace_fit.noise, 1e-12)
-        clarity = components.denoised.max(axis=1, initial=0) / noise
-    else:
-        clarity = components.quality.snr
-    return found[np.argsort(-clarity[found], kind="stable")][:MAX_TRACES]
-
-
 def draw_traces(axes: Axes, components: Components, shown: np.ndarray) -> None:
     """Stack the traces of the shown components, each scaled to its own range."""
     if not len(shown):

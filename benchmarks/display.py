@@ -21,9 +21,10 @@ from qtpy.QtWidgets import QApplication
 
 from napari_cnmf import open_movie
 from napari_cnmf.movie import ArraySource, FrameSource
+from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.display import FrameCache, binned_preview, sampled_limits
 from napari_cnmf.movie.scale import CENTRE_CODE
-from napari_cnmf.movie.store import StoreHeader, TiledStore, block_frames, draft
+from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
 
 FIELD = 512, 512
 BIN_FRAMES = 3

@@ -15,15 +15,9 @@ import zarr
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.binning import read_bins
+from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
 from napari_cnmf.movie.scale import CENTRE_CODE, Scale
-from napari_cnmf.movie.store import (
-    StoreHeader,
-    TiledStore,
-    block_frames,
-    choose_bin,
-    draft,
-    group_frames,
-)
+from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
 
 SHAPES = [(37, 70, 45), (12, 3, 200), (7, 1, 1), (2, 5, 130)]
 BLOCK = 12

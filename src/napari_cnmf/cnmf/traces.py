@@ -21,9 +21,10 @@ from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import Demixed, NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
+from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import normalised_frames, tiles
-from napari_cnmf.movie.store import TILE_PX, block_frames
+from napari_cnmf.movie.store import TILE_PX
 
 DEFAULT_DECAY_S = 0.5
 

@@ -24,20 +24,14 @@ from napari_cnmf.motion.rigid import (
     search_limit,
 )
 from napari_cnmf.motion.template import build_template
+from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
 from napari_cnmf.movie.fingerprint import fingerprint_of
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
 from napari_cnmf.movie.shifts import Shifts
-from napari_cnmf.movie.store import (
-    StoreHeader,
-    TiledStore,
-    block_frames,
-    choose_bin,
-    draft,
-    group_frames,
-)
+from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
 from napari_cnmf.summary.images import Accumulator
 from napari_cnmf.summary.parameters import SummaryParameters
 from napari_cnmf.summary.stage import encode, warn_of_clipping

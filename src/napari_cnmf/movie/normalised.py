@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.movie.binning import read_bins
+from napari_cnmf.movie.blocks import choose_bin
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import WHOLE, Movie
-from napari_cnmf.movie.store import TiledStore, choose_bin
+from napari_cnmf.movie.store import TiledStore
 
 _DEFAULT_BIN_S = 0.1
 

@@ -16,8 +16,8 @@ from napari_cnmf.compute import Progress, silent
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.movie import Movie, Repair, repair
+from napari_cnmf.movie.blocks import choose_bin
 from napari_cnmf.movie.parameters import InputParameters
-from napari_cnmf.movie.store import choose_bin
 from napari_cnmf.recipe import Recipe
 
 Paths = str | Path | Sequence[str | Path]

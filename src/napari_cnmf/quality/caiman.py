@@ -21,7 +21,7 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
-from napari_cnmf.movie.store import block_frames
+from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.quality import kernels
 
 _BASELINE_PERCENTILE = 8

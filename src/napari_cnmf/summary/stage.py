@@ -15,16 +15,12 @@ from threading import Event
 import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
-from napari_cnmf.movie.store import (
-    TiledStore,
-    block_frames,
-    choose_bin,
-    group_frames,
-)
+from napari_cnmf.movie.store import TiledStore
 from napari_cnmf.summary.images import Accumulator
 from napari_cnmf.summary.parameters import SummaryParameters
 

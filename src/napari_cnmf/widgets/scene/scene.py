@@ -219,7 +219,8 @@ class Scene(Shelf):
         if summary is None:
             self._do(*(partial(self.remove, role) for role in layers.IMAGES))
             return
-        for role, made in layers.image_layers(summary, self.place).items():
+        # The correlation image comes first: it is the one to look at.
+        for role, made in reversed(layers.image_layers(summary, self.place).items()):
             shown = made if role == "correlation" else _hidden(made)
             self._do(partial(self.put, shown, role))
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_cnmf.cnmf.patches import Patch, solver_grid
 from napari_cnmf.components import Components
+from napari_cnmf.movie.blocks import choose_bin
 from napari_cnmf.movie.normalised import bin_length
-from napari_cnmf.movie.store import choose_bin
 from napari_cnmf.pipeline.opening import crop
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.scene import layers

@@ -58,11 +58,15 @@ def test_single_movies_are_shown_lazily_and_taken_away(dock):
     t, components = 40, dock.workspace.components
     movie = dock.workspace.registered.read(slice(t, t + 1))[0]
     parts = {role: dock.session.scene.layer(role).data[t] for role in SINGLE}
-    shown = parts["denoised"] + parts["background"] + parts["residual"]
+    shown = parts["denoised"] + parts["residual"]
     np.testing.assert_allclose(shown, movie, atol=1e-2)
-    which = components.accepted
-    model = Reconstruction(components, which, background=False)
-    np.testing.assert_allclose(parts["denoised"], model[t], atol=1e-3)
+    dock.switches["background"].click()
+    denoised = dock.session.scene.layer("denoised")
+    cells = Reconstruction(components, components.accepted, background=False)
+    np.testing.assert_allclose(denoised.data[t], cells[t], atol=1e-3)
+    shown = denoised.data[t] + parts["background"] + parts["residual"]
+    np.testing.assert_allclose(shown, movie, atol=1e-2)
+    assert denoised.contrast_limits[0] < 1
     for role, box in dock.singles.items():
         box.click()
         assert dock.session.scene.layer(role) is None

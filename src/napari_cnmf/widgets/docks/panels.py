@@ -35,7 +35,7 @@ SWITCHES = {
     "contours": ("Contours", "Outlines of the cells on every panel"),
 }
 ABOUT = {
-    "denoised": "Footprints times denoised traces",
+    "denoised": "Footprints times denoised traces, with the background if so ticked",
     "background": "What the model takes for background",
     "residual": "What the model leaves of the registered movie",
 }

@@ -90,12 +90,14 @@ class ResultViews:
 
     def set_view(self, view: View) -> None:
         """Show the same movies in another way."""
-        only_gain = replace(view, residual_gain=self.view.residual_gain) == self.view
-        self.view = view
-        if only_gain:
+        former, self.view = self.view, view
+        if replace(view, residual_gain=former.residual_gain) == former:
             self._set_gain()
         else:
             self._refresh()
+        denoised = self._scene.layer("denoised")
+        if denoised is not None and view.background != former.background:
+            denoised.contrast_limits = sampled_limits(denoised.data)
         self.changed.emit()
 
     def show_movie(self, role: str, shown: bool) -> None:
@@ -178,7 +180,7 @@ class ResultViews:
         model = self._model()
         which = model.components.accepted if self.view.accepted_only else None
         if role == "denoised":
-            return Reconstruction(model, which, background=False)
+            return Reconstruction(model, which, background=self.view.background)
         if role == "background":
             return Reconstruction(model, np.zeros(len(model.components)))
         whole = Reconstruction(model, which)

@@ -69,9 +69,9 @@ def test_footprint_and_mean_image_are_shown_alike(card, found):
     image = np.zeros((9, 9), np.float32)
     image[2:4, 5] = 1.0
     card.show_footprint(image, (1.0, 1.0))
-    assert card.event.shown is None
+    assert card.event_image.shown is None
     card.show_event(image)
-    np.testing.assert_array_equal(card.footprint.shown, card.event.shown)
+    np.testing.assert_array_equal(card.footprint.shown, card.event_image.shown)
 
 
 def test_an_empty_card_says_why(card, found):

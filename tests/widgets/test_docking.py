@@ -29,7 +29,7 @@ def test_docks_of_one_side_share_it_as_tabs(viewer, qtbot):
     second = opened(viewer, "CNMF")
     window = window_of(first)
     qtbot.waitUntil(lambda: window.tabifiedDockWidgets(first) == [second])
-    assert not second.visibleRegion().isEmpty()
+    qtbot.waitUntil(lambda: not second.visibleRegion().isEmpty())
 
 
 def test_a_dock_of_others_is_left_alone(viewer, qtbot):

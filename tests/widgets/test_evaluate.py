@@ -259,7 +259,7 @@ def test_the_card_shows_the_selected_cell(dock, workspace):
     assert f"Cell {workspace.components.ids[k]}<" in dock.card.title.text()
     side = workspace.quality.event_images.shape[1]
     assert dock.card.footprint.shown.shape == (side, side)
-    assert dock.card.event.shown.shape == (side, side)
+    assert dock.card.event_image.shown.shape == (side, side)
     workspace.select([])
     assert not dock.card.table.isVisible()
 
@@ -288,8 +288,8 @@ def test_the_mean_image_of_caimans_rule_is_read_from_the_movie(dock, workspace, 
     dock.verdicts.rule.setCurrentIndex(dock.verdicts.rule.findData("caiman"))
     for i in workspace.components.ids[:4]:  # the last one is what stays
         workspace.select([int(i)])
-    qtbot.waitUntil(lambda: dock.card.event.shown is not None)
-    assert dock.card.event.shown.shape == dock.card.footprint.shown.shape
+    qtbot.waitUntil(lambda: dock.card.event_image.shown is not None)
+    assert dock.card.event_image.shown.shape == dock.card.footprint.shown.shape
 
 
 def test_rejected_cells_can_be_hidden(dock, viewer):

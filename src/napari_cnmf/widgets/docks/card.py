@@ -34,7 +34,7 @@ class Card(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.title, self.facts = wrapped(""), wrapped("")
-        self.footprint, self.event = PixelImage(IMAGE_PX), PixelImage(IMAGE_PX)
+        self.footprint, self.event_image = PixelImage(IMAGE_PX), PixelImage(IMAGE_PX)
         self.frames, self.table = wrapped(""), QLabel()
         self.strip = FrameStrip()
         self.strip.setToolTip(
@@ -96,11 +96,13 @@ class Card(QWidget):
         self._outline = footprint
         self._um_per_px = None if pixel_size_um is None else pixel_size_um[1]
         self.footprint.show_image(footprint, um_per_px=self._um_per_px)
-        self.event.show_text("")
+        self.event_image.show_text("")
 
     def show_event(self, event: np.ndarray) -> None:
         """Show the mean of the active frames (side, side) beside the footprint."""
-        self.event.show_image(event, outlined=self._outline, um_per_px=self._um_per_px)
+        self.event_image.show_image(
+            event, outlined=self._outline, um_per_px=self._um_per_px
+        )
 
     def _images(self) -> QHBoxLayout:
         """Both images, each below its name."""
@@ -108,7 +110,7 @@ class Card(QWidget):
         sides.setSpacing(12)
         for name, image in (
             ("Footprint", self.footprint),
-            ("Mean while active", self.event),
+            ("Mean while active", self.event_image),
         ):
             side = QVBoxLayout()
             side.setSpacing(2)

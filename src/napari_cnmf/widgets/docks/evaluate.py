@@ -120,16 +120,18 @@ class EvaluateWidget(StageDock):
             self.card.show_footprint(footprint_box(components, k), size)
             self._show_event(components, k)
         except MissingStageError as error:
-            self.card.event.show_text(str(error))
+            self.card.event_image.show_text(str(error))
 
     def _show_event(self, components: Components, k: int) -> None:
         """Show the mean of the frames used; CaImAn's is read in a thread."""
         quality, movie = components.quality, self.workspace.registered
         if quality is None or quality.rule == "caiman":
             if movie is None:
-                self.card.event.show_text("The registered movie is not on this disk.")
+                self.card.event_image.show_text(
+                    "The registered movie is not on this disk."
+                )
             else:
-                self.card.event.show_text("Reading ...")
+                self.card.event_image.show_text("Reading ...")
                 self._image.ask(partial(mean_event_image, movie, components, k))
         elif quality.event_images is not None:
             self.card.show_event(quality.event_images[k])
@@ -137,6 +139,6 @@ class EvaluateWidget(StageDock):
     def _show_image(self, outcome: np.ndarray | Exception) -> None:
         """Show the mean image that was read, or why it could not be."""
         if isinstance(outcome, Exception):
-            self.card.event.show_text(str(outcome))
+            self.card.event_image.show_text(str(outcome))
         else:
             self.card.show_event(outcome)

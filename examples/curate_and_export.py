@@ -13,7 +13,6 @@ from tempfile import mkdtemp
 import napari
 
 import napari_cnmf as cnmf
-from napari_cnmf.widgets.session import session
 
 
 def main(viewer: napari.Viewer, folder: Path) -> cnmf.Result:
@@ -23,7 +22,7 @@ def main(viewer: napari.Viewer, folder: Path) -> cnmf.Result:
     movie = cnmf.Movie.from_array(truth.movie, frame_rate_hz=truth.frame_rate_hz)
     result = cnmf.run(movie, None, folder / "found")
     cnmf.show(result, viewer, folder=folder / "found")
-    workspace = session(viewer).workspace
+    workspace = cnmf.session(viewer).workspace
 
     # Stricter limits for all, without computing anything again ...
     workspace.set_limits(replace(workspace.recipe.quality, min_snr=10.0))

@@ -38,6 +38,7 @@ _PLACES = {
     "Result": "formats.results",
     "Recipe": "recipe",
     "CnmfError": "errors",
+    "session": "widgets.session",
     "show": "widgets.show",
     "show_movie": "widgets.show",
     "show_quilt": "widgets.show",
@@ -47,7 +48,7 @@ _PLACES = {
 # The rest needs no napari, so that `import *` works without it.
 __all__ = [
     "__version__",
-    *(name for name, place in _PLACES.items() if place != "widgets.show"),
+    *(name for name, place in _PLACES.items() if not place.startswith("widgets.")),
 ]
 
 

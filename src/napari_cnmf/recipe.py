@@ -184,17 +184,21 @@ class Recipe:
         """Plain values by group and name, None for auto."""
         return {group.group: group.to_dict() for group in self._groups()}
 
+    def differences(self, other: Recipe) -> list[tuple[str, str, str]]:
+        """Full name, value here and value in another recipe of what differs."""
+        return [
+            (f"{group}.{name}", _toml(value), _toml(theirs))
+            for group, values in self.to_dict().items()
+            for name, value in values.items()
+            if value != (theirs := getattr(getattr(other, group), name))
+        ]
+
     def diff(self, other: Recipe) -> list[str]:
         """Say what differs from another recipe, one line per parameter."""
-        lines = []
-        for group, values in self.to_dict().items():
-            theirs = getattr(other, group).to_dict()
-            lines += [
-                f"{group}.{name}: {_toml(value)} here, {_toml(theirs[name])} there"
-                for name, value in values.items()
-                if value != theirs[name]
-            ]
-        return lines
+        return [
+            f"{name}: {here} here, {there} there"
+            for name, here, there in self.differences(other)
+        ]
 
     def digest(self) -> str:
         """SHA-256 of all values."""

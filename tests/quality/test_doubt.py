@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_cnmf.components import Quality
+from napari_cnmf.quality.criteria import CRITERIA
 from napari_cnmf.quality.doubt import distance_to_limits
-from napari_cnmf.quality.explain import CRITERIA
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 

@@ -10,7 +10,8 @@ from example_values import make_quality
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cnmf.quality.explain import CRITERIA, explain
+from napari_cnmf.quality.criteria import CRITERIA
+from napari_cnmf.quality.explain import explain
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.explain import CRITERIA, Criterion
+from napari_cnmf.quality.criteria import CRITERIA, Criterion
 
 _QUARTILES = (25, 75)
 

@@ -91,10 +91,7 @@ def mean_event_image(movie: Movie, components: Components, k: int) -> np.ndarray
         outside the field and without frames.
     """
     corner, side = _box(components, k)
-    rows, cols = (
-        slice(max(low, 0), min(low + side, length))
-        for low, length in zip(corner, movie.field_shape, strict=True)
-    )
+    rows, cols = _inside(corner, side, movie.field_shape)
     image = np.zeros(movie.field_shape, np.float32)
     frames = event_frames_used(components, k)
     runs = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
@@ -141,12 +138,20 @@ def _boxed(
 ) -> np.ndarray:
     """Cut a box out of an image; what lies outside is filled."""
     box = np.full((side, side), fill, np.float32)
-    (top, left), (height, width) = corner, image.shape
-    rows = slice(max(top, 0), min(top + side, height))
-    cols = slice(max(left, 0), min(left + side, width))
-    inside = (
-        slice(rows.start - top, rows.stop - top),
-        slice(cols.start - left, cols.stop - left),
+    window = _inside(corner, side, image.shape)
+    place = tuple(
+        slice(part.start - low, part.stop - low)
+        for part, low in zip(window, corner, strict=True)
     )
-    box[inside] = image[rows, cols]
+    box[place] = image[window]
     return box
+
+
+def _inside(
+    corner: tuple[int, int], side: int, shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Rows and columns of a box that lie inside the field."""
+    return tuple(
+        slice(max(low, 0), min(low + side, length))
+        for low, length in zip(corner, shape, strict=True)
+    )

@@ -5,13 +5,11 @@ Every limit is a row of a table; what the verdict rests on makes a sentence.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.rule import R_VALUE_FLOOR, SNR_FLOOR
+from napari_cnmf.quality.criteria import CRITERIA
 
 _ALL_KEPT = "it keeps all limits"
 
@@ -72,100 +70,6 @@ class Explanation:
     sentence: str
 
 
-class Criterion(NamedTuple):
-    """One limit of a rule.
-
-    Attributes
-    ----------
-    parameter : str
-        Field of `QualityParameters` that sets it.
-    limit : str
-        Its key in `Quality.limits`.
-    score : str
-        Name of the array in `Quality` that is held against it.
-    name : str
-        Of the score, in plain words.
-    direction : str
-        What the score must be of the limit: "at least", "at most" or "above".
-    unit : str
-        What one stands for; empty for correlations.
-    """
-
-    parameter: str
-    limit: str
-    score: str
-    name: str
-    direction: str
-    unit: str
-
-
-_NOISE = "times three sd of the noise"
-_CLEAR = "times the area of the clearest cells"
-#: The limits of each rule, in the order of its table.
-CRITERIA = {
-    "default": (
-        Criterion("min_snr", "low SNR", "snr", "SNR", "at least", "times the noise"),
-        Criterion("min_r_value", "low r value", "r_value", "r value", "at least", ""),
-        Criterion(
-            "min_relative_area",
-            "small",
-            "relative_area",
-            "relative area",
-            "at least",
-            _CLEAR,
-        ),
-        Criterion(
-            "max_relative_area",
-            "large",
-            "relative_area",
-            "relative area",
-            "at most",
-            _CLEAR,
-        ),
-        Criterion(
-            "min_soma_area",
-            "speck",
-            "soma_area",
-            "soma area",
-            "at least",
-            "times a cell body",
-        ),
-        Criterion(
-            "max_ring", "ring", "ring", "ring", "at most", "times the light inside"
-        ),
-        Criterion(
-            "min_edge", "soft edge", "edge", "edge", "at least", "times a sharp edge"
-        ),
-    ),
-    # The first two accept, the floors reject.
-    "caiman": (
-        Criterion(
-            "caiman_min_snr", "low CaImAn SNR", "caiman_snr", "SNR", "above", _NOISE
-        ),
-        Criterion(
-            "caiman_min_r_value",
-            "low CaImAn r value",
-            "caiman_r_value",
-            "r value",
-            "at least",
-            "",
-        ),
-        Criterion(
-            "caiman_snr_floor", SNR_FLOOR, "caiman_snr", "SNR floor", "above", _NOISE
-        ),
-        Criterion(
-            "caiman_r_value_floor",
-            R_VALUE_FLOOR,
-            "caiman_r_value",
-            "r value floor",
-            "above",
-            "",
-        ),
-    ),
-}
-_BROKEN = {"at least": operator.lt, "at most": operator.gt, "above": operator.le}
-
-
 def explain(quality: Quality, k: int) -> Explanation:
     """Say why component `k` is accepted or rejected.
 
@@ -199,7 +103,7 @@ def _rows(quality: Quality, k: int, accepted: bool) -> Iterator[ScoreRow]:
     criteria = [c for c in CRITERIA[quality.rule] if c.limit in quality.limits]
     values = [getattr(quality, c.score)[k] for c in criteria]
     passed = [
-        not _BROKEN[c.direction](value, quality.limits[c.limit])
+        not c.broken(value, quality.limits[c.limit])
         for c, value in zip(criteria, values, strict=True)
     ]
     decided = _deciding(quality.rule, passed, accepted)

@@ -11,10 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from napari_cnmf.components import REASONS, Quality
+from napari_cnmf.quality.criteria import CRITERIA
 from napari_cnmf.quality.parameters import QualityParameters
-
-#: Limits of CaImAn's rule that are no reason by themselves.
-SNR_FLOOR, R_VALUE_FLOOR = "CaImAn SNR floor", "CaImAn r value floor"
 
 
 def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
@@ -30,47 +28,32 @@ def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     -------
     Quality
     """
-    if parameters.rule == "caiman":
-        return _caiman_rule(quality, parameters)
+    criteria = CRITERIA[parameters.rule]
+    limits = {c.limit: getattr(parameters, c.parameter) for c in criteria}
     broken = {
-        "low SNR": quality.snr < parameters.min_snr,
-        "low r value": quality.r_value < parameters.min_r_value,
-        "small": quality.relative_area < parameters.min_relative_area,
-        "large": quality.relative_area > parameters.max_relative_area,
-        "speck": quality.soma_area < parameters.min_soma_area,
-        "ring": quality.ring > parameters.max_ring,
-        "soft edge": quality.edge < parameters.min_edge,
+        c.limit: c.broken(getattr(quality, c.score), limits[c.limit]) for c in criteria
     }
-    limits = {
-        "low SNR": parameters.min_snr,
-        "low r value": parameters.min_r_value,
-        "small": parameters.min_relative_area,
-        "large": parameters.max_relative_area,
-        "speck": parameters.min_soma_area,
-        "ring": parameters.max_ring,
-        "soft edge": parameters.min_edge,
-    }
-    return replace(quality, flags=_flags(broken), limits=limits, rule="default")
+    if parameters.rule == "caiman":
+        broken = _reasons_of_caiman(*broken.values())
+    return replace(quality, flags=_flags(broken), limits=limits, rule=parameters.rule)
 
 
-def _caiman_rule(quality: Quality, parameters: QualityParameters) -> Quality:
-    """Accept if SNR or r value is high enough and neither too low.
+def _reasons_of_caiman(
+    low_snr: np.ndarray,
+    low_r: np.ndarray,
+    below_snr_floor: np.ndarray,
+    below_r_floor: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Reject what is high in neither score or too low in one.
 
     A component that is high in neither is flagged for both; one below a floor is
     flagged for that score.
     """
-    snr, r = quality.caiman_snr, quality.caiman_r_value
-    low_snr = snr <= parameters.caiman_snr_floor
-    low_r = r <= parameters.caiman_r_value_floor
-    high = (snr > parameters.caiman_min_snr) | (r >= parameters.caiman_min_r_value)
-    broken = {"low CaImAn SNR": low_snr | ~high, "low CaImAn r value": low_r | ~high}
-    limits = {
-        "low CaImAn SNR": parameters.caiman_min_snr,
-        "low CaImAn r value": parameters.caiman_min_r_value,
-        SNR_FLOOR: parameters.caiman_snr_floor,
-        R_VALUE_FLOOR: parameters.caiman_r_value_floor,
+    low = low_snr & low_r
+    return {
+        "low CaImAn SNR": below_snr_floor | low,
+        "low CaImAn r value": below_r_floor | low,
     }
-    return replace(quality, flags=_flags(broken), limits=limits, rule="caiman")
 
 
 def _flags(broken: dict[str, np.ndarray]) -> np.ndarray:

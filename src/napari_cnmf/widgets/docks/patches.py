@@ -135,7 +135,7 @@ class PatchesWidget(StageDock):
         result = self.workspace.result
         if result is None or result.components is None:
             return "There was no run yet."
-        found = quilt.changes(self.workspace.recipe, Recipe.from_toml(result.recipe))
+        found = self.workspace.recipe.differences(Recipe.from_toml(result.recipe))
         shown = [change for change in found if change[0].split(".")[0] in self.forms]
         if not shown:
             return "Nothing."
@@ -143,7 +143,7 @@ class PatchesWidget(StageDock):
             f"<tr><td>{escape(name.split('.')[1])}&nbsp;</td>"
             f"<td align='right'>{escape(before)}&nbsp;\N{RIGHTWARDS ARROW}&nbsp;</td>"
             f"<td><b>{escape(now)}</b></td></tr>"
-            for name, before, now in shown
+            for name, now, before in shown
         )
         return f"<table>{rows}</table>"
 

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_cnmf.colours import ACCEPTED, REJECTED
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.explain import CRITERIA
+from napari_cnmf.quality.criteria import CRITERIA
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.widgets.docks.dock import wrapped
 from napari_cnmf.widgets.lifetime import connect

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cnmf.components import Components, Quality
+from napari_cnmf.quality.criteria import CRITERIA
 from napari_cnmf.quality.doubt import distance_to_limits
-from napari_cnmf.quality.explain import CRITERIA
 
 #: Which cells are stepped through.
 CHOICES: dict[str, Callable[[Quality], np.ndarray]] = {

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.explain import Criterion
+from napari_cnmf.quality.criteria import Criterion
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.widgets.parts.editors import editor_for
 from napari_cnmf.widgets.parts.form import tooltip

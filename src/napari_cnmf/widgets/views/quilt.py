@@ -13,7 +13,6 @@ from napari_cnmf.components import Components
 from napari_cnmf.movie.blocks import choose_bin
 from napari_cnmf.movie.normalised import bin_length
 from napari_cnmf.pipeline.opening import crop
-from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.scene import layers
 from napari_cnmf.widgets.scene.layers import Place
 from napari_cnmf.widgets.scene.scene import Scene
@@ -89,16 +88,6 @@ def disc_centre(scene: Scene) -> np.ndarray | None:
     if layer is None or not len(layer.data):
         return None
     return _place(scene).to_world(np.mean(layer.data[0], axis=0))
-
-
-def changes(now: Recipe, before: Recipe) -> list[tuple[str, str, str]]:
-    """Name, value before and value now of the parameters that differ."""
-    found = []
-    for line in now.diff(before):
-        name, values = line.split(": ", 1)
-        here, there = values.removesuffix(" there").split(" here, ")
-        found.append((name, there, here))
-    return found
 
 
 def _movie_size(workspace: Workspace) -> tuple[tuple[int, int], int]:

@@ -24,6 +24,7 @@ from napari_cnmf.formats.curation import folded_in, with_curation
 from napari_cnmf.formats.layout import leaves, restored
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.provenance import digest as sha256
@@ -44,6 +45,19 @@ _CIRCUMSTANCES = (
 AXES = {
     "shifts/values": ("frame, (y, x)", "px"),
     "shifts/template": ("y, x", "movie"),
+    "shifts/patches/values": ("frame, patch, (y, x)", "px"),
+    "shifts/patches/centres": ("patch, (y, x)", "px"),
+    "registration/before/mean": ("y, x", "movie"),
+    "registration/before/maximum": ("y, x", "movie"),
+    "registration/before/std": ("y, x", "movie"),
+    "registration/before/correlation": ("y, x", "none"),
+    "registration/before/noise": ("y, x", "movie"),
+    "registration/before/valid": ("y, x", "none"),
+    "registration/correlation_before": ("frame", "none"),
+    "registration/correlation_after": ("frame", "none"),
+    "registration/residual_before": ("bin", "px"),
+    "registration/residual_after": ("bin", "px"),
+    "registration/flags": ("frame", "none"),
     "summary/mean": ("y, x", "movie"),
     "summary/maximum": ("y, x", "movie"),
     "summary/std": ("y, x", "movie"),
@@ -132,6 +146,8 @@ class Result:
         Of the registered movie.
     shifts : Shifts, optional
         None also if nothing was registered.
+    registration : Registration, optional
+        How well that went; None also if nothing was registered.
     components : Components, optional
         With quality and dF/F once these are computed.
     stages : tuple of StageRecord
@@ -153,6 +169,7 @@ class Result:
     recipe: str
     summary: SummaryImages | None = None
     shifts: Shifts | None = None
+    registration: Registration | None = None
     components: Components | None = None
     stages: tuple[StageRecord, ...] = ()
     complete: bool = False

@@ -16,8 +16,9 @@ class MotionParameters(Parameters):
 
     mode: str = param(
         "rigid",
-        "'rigid' moves each frame as a whole, 'none' leaves the frames as they are.",
-        choices=("none", "rigid"),
+        "'rigid' moves each frame as a whole, 'piecewise' bends it too, 'none' leaves "
+        "the frames as they are.",
+        choices=("none", "rigid", "piecewise"),
         caiman="motion.pw_rigid",
     )
     max_shift_px: float = param(
@@ -27,6 +28,72 @@ class MotionParameters(Parameters):
         low=1,
         high=200,
         caiman="motion.max_shifts",
+    )
+    grid_step_px: int = param(
+        96,
+        "Piecewise: distance between the patches, whose shifts are found one by one.",
+        unit="px",
+        low=8,
+        high=2000,
+        caiman="motion.strides",
+    )
+    grid_overlap_px: int = param(
+        32,
+        "Piecewise: how far neighbouring patches overlap; a patch is a step and an "
+        "overlap wide.",
+        unit="px",
+        low=0,
+        high=2000,
+        caiman="motion.overlaps",
+    )
+    max_deviation_px: float = param(
+        3.0,
+        "Piecewise: how far a patch may move from the frame's own shift.",
+        unit="px",
+        low=0.5,
+        high=50,
+        caiman="motion.max_deviation_rigid",
+    )
+    line_offset_px: float | None = param(
+        None,
+        "How far odd rows lie to the right of even ones, as bidirectional scanning "
+        "makes them. Auto measures it.",
+        unit="px",
+        low=-50,
+        high=50,
+    )
+    high_pass_px: float = param(
+        4.0,
+        "Structures of the template wider than this (a Gaussian's sigma) are not "
+        "looked at; about the size of a blood vessel for one-photon movies.",
+        unit="px",
+        low=0.5,
+        high=200,
+        caiman="motion.gSig_filt",
+        advanced=True,
+    )
+    min_seen: float = param(
+        0.98,
+        "A pixel is used if it was in view in this share of the frames.",
+        low=0.5,
+        high=1.0,
+        advanced=True,
+    )
+    leave_out_bad: bool = param(
+        True,
+        "Whether frames that remain bad after registration (shift at the limit, unlike "
+        "the template, no signal) are left out when cells are searched for; their "
+        "traces are interpolated.",
+        advanced=True,
+    )
+    local_template_s: float | None = param(
+        None,
+        "Make a template for each stretch of this length, for recordings that change "
+        "slowly. Auto uses one template.",
+        unit="s",
+        low=1,
+        high=100_000,
+        advanced=True,
     )
     template_frames: int = param(
         200,

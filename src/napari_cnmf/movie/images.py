@@ -21,7 +21,7 @@ class SummaryImages:
         Standard deviation of the noise, from the second differences in time; 0 where
         a pixel never changes.
     valid : ndarray of bool
-        Pixels that hold data in every frame; False at the border that was missing.
+        Pixels that hold data; False at the border that motion moved out of view.
     """
 
     mean: np.ndarray
@@ -30,6 +30,20 @@ class SummaryImages:
     correlation: np.ndarray
     noise: np.ndarray
     valid: np.ndarray
+
+    @property
+    def borders(self) -> tuple[int, int, int, int]:
+        """Rows and columns without data at the top, bottom, left and right."""
+        rows, cols = (np.flatnonzero(self.valid.any(axis=axis)) for axis in (1, 0))
+        height, width = self.valid.shape
+        if not len(rows):
+            return height, 0, width, 0
+        return (
+            int(rows[0]),
+            int(height - 1 - rows[-1]),
+            int(cols[0]),
+            int(width - 1 - cols[-1]),
+        )
 
 
 def crispness(image: np.ndarray) -> float:

@@ -82,6 +82,9 @@ class Movie:
         Height and width of a pixel (y, x).
     files : tuple of FileSpan
         Which file holds which frames; empty for an array.
+    left_out : tuple of int
+        Frames that hold nothing to rely on, in rising order: cells are not searched for
+        in them and traces are interpolated there.
     fingerprint : str
         SHA-256 of the content as sampled: equal wherever the movie is copied to.
     """
@@ -90,6 +93,7 @@ class Movie:
     frame_rate_hz: float | None = None
     pixel_size_um: tuple[float, float] | None = None
     files: tuple[FileSpan, ...] = ()
+    left_out: tuple[int, ...] = ()
     fingerprint: str = field(kw_only=True)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How far each frame's content had moved."""
+"""How far each frame's content had moved, as a whole and in patches."""
 
 from __future__ import annotations
 
@@ -8,25 +8,61 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Shifts:
-    """Rigid shifts of a recording against its template.
+class PatchShifts:
+    """Displacement of each frame at the centres of a grid of patches.
 
     Attributes
     ----------
     values : ndarray
-        (T, 2) float32, pixels (dy, dx): how far the content of the frame moved,
-        positive down and right. The corrected frame was moved back by this much.
+        (T, P, 2) float32, pixels (dy, dx), positive down and right; what the frame
+        moved as a whole is part of it.
+    centres : ndarray
+        (P, 2) float32, pixels (y, x), row by row. Between the centres the displacement
+        is interpolated linearly, outside of them it is that of the nearest point.
+    """
+
+    values: np.ndarray
+    centres: np.ndarray
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        rows, cols = (len(np.unique(places)) for places in self.centres.T)
+        return rows, cols
+
+
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """Shifts of a recording against its template.
+
+    Attributes
+    ----------
+    values : ndarray
+        (T, 2) float32, pixels (dy, dx): how far the content of the frame moved as a
+        whole, positive down and right. The corrected frame was moved back by this much.
     template : ndarray
         (Y, X) float32, the image that the frames were registered to.
     max_shift_px : float
         The limit of the search.
+    patches : PatchShifts, optional
+        Of a piecewise-rigid registration; frames were moved back by these instead.
+    line_offset_px : float
+        How far odd rows lay to the right of even ones in the frames as recorded.
     """
 
     values: np.ndarray
     template: np.ndarray
     max_shift_px: float
+    patches: PatchShifts | None = None
+    line_offset_px: float = 0.0
+
+    @property
+    def at_limit(self) -> np.ndarray:
+        """Frames whose shift lies at the limit of the search, (T,) bool."""
+        reached: np.ndarray = (np.abs(self.values) >= self.max_shift_px - 0.5).any(1)
+        return reached
 
     @property
     def n_at_limit(self) -> int:
-        """Number of frames whose shift lies at the limit of the search."""
-        return int((np.abs(self.values) >= self.max_shift_px - 0.5).any(axis=1).sum())
+        """Number of these frames."""
+        return int(self.at_limit.sum())

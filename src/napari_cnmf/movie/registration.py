@@ -1,0 +1,51 @@
+"""How well the frames of a movie were registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cnmf.movie.images import SummaryImages
+
+#: What may be wrong with a frame after registration; bit i of its flags.
+FRAME_REASONS = ("shift at the limit", "unlike the template", "no signal")
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """What the registration did for the movie, frame by frame and on the whole.
+
+    Attributes
+    ----------
+    before : SummaryImages
+        Of the movie as recorded; compare with those of the registered movie.
+    correlation_before, correlation_after : ndarray
+        (T,) float32, Pearson correlation of each frame with the template, over the
+        pixels that are seen whatever the shift.
+    residual_before, residual_after : ndarray
+        (B,) float32, px: rms over patches of the displacement from the template that
+        is left in the mean of each run of `bin_frames` frames.
+    bin_frames : int
+        Frames of such a run.
+    flags : ndarray
+        (T,) int32, bit i set for the i-th of `FRAME_REASONS`.
+    """
+
+    before: SummaryImages
+    correlation_before: np.ndarray
+    correlation_after: np.ndarray
+    residual_before: np.ndarray
+    residual_after: np.ndarray
+    bin_frames: int
+    flags: np.ndarray
+
+    @property
+    def bad_frames(self) -> np.ndarray:
+        """Numbers of the frames that remain bad, in rising order."""
+        return np.flatnonzero(self.flags)
+
+    def reasons(self, frame: int) -> tuple[str, ...]:
+        """Return what is wrong with a frame, nothing for a good one."""
+        bits = int(self.flags[frame])
+        return tuple(r for i, r in enumerate(FRAME_REASONS) if bits >> i & 1)

@@ -146,8 +146,8 @@ class TestOutline:
 @pytest.mark.benchmark(group="local mean of 16 frames")
 class TestLocalMean:
     def test_kernel(self, benchmark, frames):
-        out = np.empty_like(frames)
-        benchmark(search_kernels.subtract_local_mean, frames, 14, 0, out)
+        out, shares = np.empty_like(frames), np.full(FIELD, 1 / 29**2, np.float32)
+        benchmark(search_kernels.subtract_local_mean, frames, shares, 14, 0, out)
 
     def test_scipy(self, benchmark, frames):
         some = np.ascontiguousarray(frames[..., :16])

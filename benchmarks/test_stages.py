@@ -63,7 +63,7 @@ def test_greedy_search(benchmark, correction):
     movie, summary = correction.movie, correction.summary
     whole = slice(0, 128)
     bins = normalised_bins(movie, summary, bin_length(movie), whole, whole)
-    task = (bins, movie.field_shape, PARAMETERS.init, 1000)
+    task = (bins, summary.valid, PARAMETERS.init, 1000)
     benchmark.pedantic(greedy, task, **ROUNDS)
 
 

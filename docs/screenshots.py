@@ -62,10 +62,12 @@ def _take_all(folder: Path) -> None:
         workspace.set_folder(RunFolder(Path("mouse-7-cnmf")))
         _settle()
         _save(_drawn(movie), folder / "movie.png")
+    workspace.set_recipe(workspace.recipe.with_settings({"motion.mode": "piecewise"}))
     with _opened(viewer, "Motion") as motion:
         _press(motion, "Correct motion")
         _wait_for_job(viewer)
         _save(_drawn(motion), folder / "motion.png")
+        _take_registration(viewer, motion, folder / "registration.png")
     workspace.set_recipe(workspace.recipe.with_settings({"patches.patch_size_px": 64}))
     with _opened(viewer, "Patches and key parameters"):
         _take_window(viewer, folder / "quilt.png")
@@ -88,6 +90,20 @@ def _take_all(folder: Path) -> None:
         )
         _take_window(viewer, folder / "window.png")
     viewer.close()
+
+
+def _take_registration(viewer: napari.Viewer, motion: QWidget, path: Path) -> None:
+    """Show both movies where the frame had moved most, and the plot of the shifts."""
+    here = session(viewer)
+    plot, _ = viewer.window.add_plugin_dock_widget(PLUGIN, "Shifts")
+    _press(motion, "Movies side by side")
+    shifts = here.workspace.result.shifts.values
+    here.scene.go_to_frame(int((shifts**2).sum(axis=1).argmax()))
+    motion.scroll_area.ensureWidgetVisible(motion.plot)
+    _take_window(viewer, path)
+    _press(motion, "Movies side by side")
+    viewer.window.remove_dock_widget(plot)
+    _settle()
 
 
 def _take_dock(viewer: napari.Viewer, name: str, folder: Path) -> None:

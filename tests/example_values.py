@@ -11,7 +11,8 @@ from napari_cnmf.components import Background, Components, Quality, TraceFit
 from napari_cnmf.formats.results import MovieInfo, Result
 from napari_cnmf.movie import FileSpan
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.movie.registration import Registration
+from napari_cnmf.movie.shifts import PatchShifts, Shifts
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.recipe import Recipe
 
@@ -82,6 +83,36 @@ def make_stage(name: str, seconds: float = 1.5) -> StageRecord:
     return StageRecord(name, {"init": {"a": 1.5}}, "source", {"numpy": "2"}, seconds)
 
 
+def make_shifts(n_frames: int = N_FRAMES) -> Shifts:
+    """Shifts of frames and of two by three patches."""
+    rng = np.random.default_rng(2)
+    centres = [(y, x) for y in (1.0, 4.0) for x in (1.0, 4.0, 7.0)]
+    patches = PatchShifts(
+        rng.random((n_frames, 6, 2)).astype(np.float32), np.array(centres, np.float32)
+    )
+    whole, drift = rng.random((2, n_frames, 2)).astype(np.float32)
+    template = rng.random(FIELD).astype(np.float32)
+    return Shifts(whole, template, 12.0, patches, line_offset_px=0.75, drift=drift)
+
+
+def make_registration(n_frames: int = N_FRAMES) -> Registration:
+    """What was done for the movie; frame 3 lies at the limit and is unlike the rest."""
+    rng = np.random.default_rng(3)
+    images = [rng.random(FIELD).astype(np.float32) for _ in range(5)]
+    before, after = rng.random((2, n_frames)).astype(np.float32)
+    residuals = rng.random((2, n_frames // 5)).astype(np.float32)
+    flags = np.zeros(n_frames, np.int32)
+    flags[3] = 0b11
+    return Registration(
+        SummaryImages(*images, valid=np.ones(FIELD, bool)),
+        before,
+        after,
+        *residuals,
+        bin_frames=5,
+        flags=flags,
+    )
+
+
 def make_result(components: Components | None = None) -> Result:
     """Everything that a result can hold."""
     rng = np.random.default_rng(1)
@@ -93,10 +124,12 @@ def make_result(components: Components | None = None) -> Result:
             files=(FileSpan("folder/a.tif", 0, 12, 99), FileSpan("b.tif", 12, 20, 88)),
             frame_rate_hz=20.0,
             pixel_size_um=(1.5, 2.0),
+            dtype="uint16",
         ),
         recipe=Recipe().to_toml(),
         summary=SummaryImages(*images[:5], valid=images[5] > 0.5),
-        shifts=Shifts(rng.random((N_FRAMES, 2)).astype(np.float32), images[0], 12.0),
+        shifts=make_shifts(),
+        registration=make_registration(),
         components=make_components() if components is None else components,
         stages=(make_stage("correct"), make_stage("fit")),
         complete=True,

@@ -24,6 +24,7 @@ from napari_cnmf.cli.console import ProgressLine
 from napari_cnmf.cli.demo import comparison, matched
 from napari_cnmf.components import Components
 from napari_cnmf.compute import ProgressEvent
+from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import load
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.pipeline.runner import run
@@ -384,6 +385,74 @@ def test_csv_is_a_folder_of_tables(finished, tmp_path):
     with (out / "cells.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(load(finished / "results.h5").components)
+
+
+@pytest.mark.parametrize("kind", ["tif", "h5"])
+def test_the_corrected_movie_is_written_in_the_type_of_the_recording(
+    finished, tmp_path, capsys, kind
+):
+    path = tmp_path / f"corrected.{kind}"
+    arguments = ["--format", kind, "--output", str(path)]
+    assert main(["export", str(finished), *arguments]) == 0
+    said = capsys.readouterr()
+    assert f"Written: {path}" in said.out
+    assert "150 frames" in said.err
+    movie = open_movie(path)
+    assert (movie.shape, movie.dtype, movie.frame_rate_hz) == (
+        (150, 64, 60),
+        np.uint16,
+        pytest.approx(RATE_HZ),
+    )
+
+
+def test_a_movie_whose_ending_is_of_another_format_is_refused(
+    finished, tmp_path, capsys
+):
+    arguments = ["--format", "h5", "--output", str(tmp_path / "a.tif")]
+    assert main(["export", str(finished), *arguments]) == 2
+    assert_one_sentence(capsys.readouterr().err, "a.tif does not end with .h5 or .hdf5")
+
+
+def test_the_recording_is_not_replaced_by_its_corrected_movie(finished, tif, capsys):
+    before = tif.read_bytes()
+    arguments = ["--format", "tif", "--output", str(tif)]
+    assert main(["export", str(finished), *arguments]) == 2
+    assert_one_sentence(capsys.readouterr().err, "the recording itself and is kept")
+    assert tif.read_bytes() == before
+
+
+def test_another_channel_is_moved_back_alike(finished, tmp_path, capsys):
+    frames = simulation().movie
+    path = tmp_path / "both.tif"
+    both = np.stack([frames, frames // 2], axis=1)
+    tifffile.imwrite(path, both, imagej=True, metadata={"axes": "TCYX"})
+    out = tmp_path / "second"
+    arguments = [str(finished), str(path), "--output", str(out)]
+    assert main(["apply", *arguments]) == 2
+    assert_one_sentence(capsys.readouterr().err, "choose one with channel=0")
+    assert main(["apply", *arguments, "--set", "input.channel=1"]) == 0
+    said = capsys.readouterr()
+    assert f"Written: {out}" in said.out
+    assert "150 frames" in said.err
+    first, second = (load(folder / "results.h5") for folder in (finished, out))
+    np.testing.assert_array_equal(first.shifts.values, second.shifts.values)
+
+
+def test_frames_recorded_later_are_registered_to_the_template(finished, tmp_path):
+    later = write_tif(tmp_path / "later.tif", simulation().movie[90:])
+    path = tmp_path / "later_corrected.tif"
+    arguments = [str(finished), str(later), "--output", str(path), "--register"]
+    assert main(["apply", *arguments]) == 0
+    assert open_movie(path).shape == (60, 64, 60)
+
+
+def test_a_movie_of_another_length_is_refused(finished, tmp_path, capsys):
+    short = write_tif(tmp_path / "short.tif", simulation().movie[1:])
+    arguments = [str(finished), str(short), "--output", str(tmp_path / "out")]
+    assert main(["apply", *arguments]) == 2
+    words = "short.tif has 149 frames, but tiny.tif, whose shifts are applied, has 150"
+    assert_one_sentence(capsys.readouterr().err, words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_export_without_a_result_is_refused(tmp_path, capsys):

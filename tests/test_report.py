@@ -7,13 +7,19 @@ from dataclasses import replace
 import matplotlib
 import numpy as np
 import pytest
-from example_values import make_components, make_result
+from example_values import (
+    make_components,
+    make_registration,
+    make_result,
+    make_shifts,
+)
 from matplotlib.axis import Tick
 from matplotlib.image import imread
 from matplotlib.text import Text
 
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.report.figure import draw_report, write_report
+from napari_cnmf.report.motion import draw_motion_report
 from napari_cnmf.report.traces import MAX_POINTS, thinned
 
 FIELD = (60, 90)
@@ -52,7 +58,22 @@ def result_of(n_components: int, n_frames: int = 200, accepted: bool = True):
     ("n_components", "accepted"), [(0, True), (1, True), (40, True), (40, False)]
 )
 def test_no_text_is_cut_off_or_written_over_another(n_components, accepted):
-    figure = draw_report(result_of(n_components, accepted=accepted))
+    require_clear_texts(draw_report(result_of(n_components, accepted=accepted)))
+
+
+@pytest.mark.parametrize("kind", ["piecewise", "rigid"])
+def test_no_text_of_the_motion_picture_is_cut_off_or_covered(kind):
+    result = make_result()
+    found, shifts = make_registration(200), make_shifts(200)
+    found.flags[20:120:3] = 2
+    if kind == "rigid":
+        shifts = replace(shifts, patches=None, max_shift_px=1.1)
+    figure = draw_motion_report(replace(result, registration=found, shifts=shifts))
+    require_clear_texts(figure)
+
+
+def require_clear_texts(figure) -> None:
+    """Every text lies within the figure, and over no other."""
     figure.draw_without_rendering()
     texts = [(text.get_text(), text.get_window_extent()) for text in drawn(figure)]
     assert len(texts) > 10
@@ -103,7 +124,7 @@ def test_a_constant_movie_is_drawn():
     result = result_of(0)
     still = np.zeros(FIELD, np.float32)
     summary = replace(result.summary, correlation=still)
-    shifts = replace(result.shifts, values=np.zeros((200, 2), np.float32))
+    shifts = replace(result.shifts, values=np.zeros((200, 2), np.float32), drift=None)
     draw_report(
         replace(result, summary=summary, shifts=shifts)
     ).draw_without_rendering()

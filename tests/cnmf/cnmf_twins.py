@@ -55,10 +55,11 @@ def make_model(
     images = np.zeros((n_cells, *field_shape), np.float32)
     for image, centre in zip(images, centres, strict=True):
         image[:] = disc(field_shape, centre, 3.0)
-    grid = hat_grid(field_shape, pitch_px)
+    valid = np.ones(field_shape, bool)
+    grid = hat_grid(valid, pitch_px)
     background = ndi.gaussian_filter1d(rng.normal(size=(grid.n_nodes, n_frames)), 8, 1)
     return Model(
-        field_shape=field_shape,
+        valid=valid,
         grid=grid,
         footprints=columns(5 * images),
         traces=transients(n_cells, n_frames, seed),
@@ -155,10 +156,13 @@ def outline(image: np.ndarray, floor: float, taps: np.ndarray, share: float):
 # ---------------------------------------------------------------- the search
 
 
-def local_mean(movie: np.ndarray, half: int) -> np.ndarray:
-    """Mean of the pixels that exist in a box around each, (Y, X, T)."""
+def local_mean(
+    movie: np.ndarray, half: int, valid: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean of the pixels that exist and hold data in a box around each, (Y, X, T)."""
     box = np.ones((2 * half + 1, 2 * half + 1, 1))
-    count = ndi.correlate(np.ones((*movie.shape[:2], 1)), box, mode="constant")
+    valid = np.ones(movie.shape[:2]) if valid is None else valid.astype(float)
+    count = ndi.correlate(valid[..., None], box, mode="constant")
     return ndi.correlate(movie.astype(np.float64), box, mode="constant") / count
 
 

@@ -8,7 +8,7 @@ from cnmf import cnmf_twins as twins
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cnmf.cnmf.background import even_weights, hat_grid
+from napari_cnmf.cnmf.background import even_weights, hat_grid, smoothed
 
 FIELDS = st.tuples(st.integers(1, 80), st.integers(1, 80))
 PITCHES = st.floats(0.8, 100)
@@ -16,7 +16,7 @@ PITCHES = st.floats(0.8, 100)
 
 @given(FIELDS, PITCHES)
 def test_hats_are_a_partition_of_unity(field_shape, pitch_px):
-    grid = hat_grid(field_shape, pitch_px)
+    grid = hat_grid(np.ones(field_shape, bool), pitch_px)
     assert grid.nodes.shape == grid.shares.shape == (np.prod(field_shape), 4)
     assert grid.nodes.min() >= 0
     assert grid.nodes.max() < grid.n_nodes
@@ -26,7 +26,7 @@ def test_hats_are_a_partition_of_unity(field_shape, pitch_px):
 
 @given(FIELDS, PITCHES)
 def test_a_plane_is_interpolated_exactly(field_shape, pitch_px):
-    grid = hat_grid(field_shape, pitch_px)
+    grid = hat_grid(np.ones(field_shape, bool), pitch_px)
     ends = [
         np.linspace(0, n - 1, h.n_nodes)
         for n, h in zip(field_shape, (grid.rows, grid.cols), strict=True)
@@ -39,7 +39,7 @@ def test_a_plane_is_interpolated_exactly(field_shape, pitch_px):
 
 @given(FIELDS, PITCHES)
 def test_nodes_are_no_farther_apart_than_the_pitch(field_shape, pitch_px):
-    grid = hat_grid(field_shape, pitch_px)
+    grid = hat_grid(np.ones(field_shape, bool), pitch_px)
     for n, hats in zip(field_shape, (grid.rows, grid.cols), strict=True):
         assert hats.n_nodes >= 2
         assert (n - 1) / (hats.n_nodes - 1) <= pitch_px * (1 + 1e-9)
@@ -68,8 +68,9 @@ def test_even_weights_do_not_depend_on_scale_nor_on_slow_changes():
     rng = np.random.default_rng(0)
     texture = rng.uniform(0.8, 1.2, (60, 70)).astype(np.float32)
     slope = np.linspace(1, 3, 70, dtype=np.float32) * np.ones((60, 1), np.float32)
-    flat = even_weights(texture.ravel(), (60, 70), 6.0)
-    sloping = even_weights((7 * slope * texture).ravel(), (60, 70), 6.0)
+    whole = np.ones((60, 70), bool)
+    flat = even_weights(texture.ravel(), whole, 6.0)
+    sloping = even_weights((7 * slope * texture).ravel(), whole, 6.0)
     assert flat.mean() == pytest.approx(1, abs=0.02)
     inner = np.s_[10:-10, 10:-10]
     flat, sloping = flat.reshape(60, 70)[inner], sloping.reshape(60, 70)[inner]
@@ -77,4 +78,27 @@ def test_even_weights_do_not_depend_on_scale_nor_on_slow_changes():
 
 
 def test_even_weights_of_nothing_are_nothing():
-    assert not even_weights(np.zeros(12, np.float32), (3, 4), 2.0).any()
+    assert not even_weights(np.zeros(12, np.float32), np.ones((3, 4), bool), 2.0).any()
+
+
+@pytest.mark.parametrize("border", [0, 3, 7])
+def test_nodes_lie_on_the_pixels_with_data(border):
+    valid = np.zeros((40, 50), bool)
+    inside = np.s_[border : 40 - border, 2 * border : 50]
+    valid[inside] = True
+    grid, alone = hat_grid(valid, 12.0), hat_grid(valid[inside], 12.0)
+    assert grid.n_nodes == alone.n_nodes
+    nodes, shares = (a.reshape(40, 50, 4)[inside] for a in (grid.nodes, grid.shares))
+    np.testing.assert_array_equal(nodes.reshape(-1, 4), alone.nodes)
+    np.testing.assert_array_equal(shares.reshape(-1, 4), alone.shares)
+
+
+def test_a_field_without_data_has_a_grid_too():
+    assert hat_grid(np.zeros((9, 5), bool), 4.0).nodes.shape == (45, 4)
+
+
+def test_smoothing_makes_no_rim_where_the_data_ends():
+    valid = np.ones((20, 24), bool)
+    valid[:3] = valid[:, :5] = valid[12, 17] = False
+    image = valid.astype(np.float32)
+    np.testing.assert_allclose(smoothed(image, valid, 2.0), image, rtol=1e-5)

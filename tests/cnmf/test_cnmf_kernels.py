@@ -209,5 +209,5 @@ def test_outline_passes_over_empty_footprints():
 
 
 def test_the_grid_of_one_pixel_has_four_nodes():
-    grid = hat_grid((1, 1), 10.0)
+    grid = hat_grid(np.ones((1, 1), bool), 10.0)
     np.testing.assert_array_equal(grid.shares, [[1, 0, 0, 0]])

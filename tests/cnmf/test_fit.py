@@ -20,7 +20,7 @@ from napari_cnmf.cnmf.parameters import (
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.components import Components
 from napari_cnmf.compute import SerialBackend, ThreadBackend, silent
-from napari_cnmf.errors import CancelledError
+from napari_cnmf.errors import CancelledError, InputError
 from napari_cnmf.provenance import digest
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.stage import evaluate
@@ -351,6 +351,64 @@ def test_pixels_without_data_belong_to_nobody(truth, tmp_path):
     assert np.isin(inner, [j for _, j in pairs]).mean() >= 0.9
     traces = [correlation(found.denoised[k], truth.traces[j]) for k, j in pairs]
     assert np.median(traces) > 0.97
+
+
+LEFT_OUT = (0, 1, *range(9, 290, 37), *range(300, 315), 450, 598, 599)
+
+
+def test_a_border_without_data_is_like_that_of_a_smaller_field(truth, correction):
+    inside = np.s_[6:-8, 12:-4]
+    valid = np.zeros((96, 96), bool)
+    valid[inside] = True
+    streaks = np.random.default_rng(0).gamma(1, 3000, (600, 1, 1))
+    frames = np.where(valid, truth.movie, streaks).astype(np.float32)
+    bordered = replace(correction.summary, valid=valid)
+    cropped = replace(
+        bordered, **{key: image[inside] for key, image in vars(bordered).items()}
+    )
+    found, expected = (
+        runs.fitted(replace(correction, movie=runs.as_movie(array), summary=summary))
+        for array, summary in ((frames, bordered), (frames[:, *inside], cropped))
+    )
+    found, expected = found.second, expected.second
+    assert not found.footprints.toarray()[~valid.ravel()].any()
+    assert not found.background.maps.toarray()[~valid.ravel()].any()
+    assert len(found) == len(expected)
+    cut = found.footprints.toarray()[valid.ravel()]
+    assert (cut * expected.footprints.toarray()).sum(axis=0).min() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["moved", "dark", "saturated"])
+def test_frames_left_out_neither_make_nor_hurt_cells(truth, correction, whole, kind):
+    frames, bad = truth.movie.astype(np.float32), list(LEFT_OUT)
+    moved = 5 * np.roll(frames[bad], (30, 17), (1, 2))
+    frames[bad] = {"moved": moved, "dark": 0, "saturated": 65535}[kind]
+    movie = runs.as_movie(frames).with_(left_out=LEFT_OUT)
+    found = runs.fitted(replace(correction, movie=movie)).second
+    cells = [{j for _, j in clear_pairs(fit, truth)} for fit in (found, whole.second)]
+    assert cells[0] == cells[1]
+    assert len(found) < 1.15 * len(whole.second)
+    good = np.setdiff1d(np.arange(600), LEFT_OUT)
+    likeness = [
+        np.median(
+            [
+                correlation(fit.denoised[k][good], truth.traces[j][good])
+                for k, j in clear_pairs(fit, truth)
+            ]
+        )
+        for fit in (found, whole.second)
+    ]
+    assert likeness[0] > likeness[1] - 0.005
+    for courses in (found.background.traces, found.raw):  # no jumps into the gaps
+        jumps = np.abs(np.diff(courses, axis=1)).max(axis=1)
+        usual = np.abs(np.diff(courses[:, good], axis=1)).max(axis=1)
+        assert (jumps < 1.2 * usual).all()
+
+
+def test_a_movie_of_which_hardly_anything_is_left_is_refused(correction):
+    movie = correction.movie.with_(left_out=tuple(range(20, 600)))
+    with SerialBackend() as backend, pytest.raises(InputError, match="left out"):
+        fit(movie, correction.summary, PATCHES, backend=backend)
 
 
 def test_the_decay_time_can_be_estimated(correction, truth):

@@ -14,11 +14,12 @@ FIELD = (40, 52)
 INIT = InitParameters(neuron_half_size_px=2.5)
 
 
-def searched(movie, n_max=100, **changes):
+def searched(movie, n_max=100, valid=None, **changes):
     """Footprints as images, and traces; `movie` is (Y, X, T)."""
     parameters = InitParameters(**({"neuron_half_size_px": 2.5} | changes))
     pixels = movie.reshape(-1, movie.shape[2])
-    footprints, traces = greedy(pixels, movie.shape[:2], parameters, n_max)
+    valid = np.ones(movie.shape[:2], bool) if valid is None else valid
+    footprints, traces = greedy(pixels, valid, parameters, n_max)
     assert footprints.shape == (len(pixels), len(traces))
     assert footprints.dtype == traces.dtype == np.float32
     assert footprints.has_sorted_indices
@@ -114,3 +115,14 @@ def test_tiny_fields_are_searched(shape):
     movie[0, 0, 20:25] += 50
     found, _ = searched(movie)
     assert len(found) <= 3
+
+
+def test_light_that_ends_where_the_data_ends_is_no_cell():
+    movie = twins.planted([(20, 30)])[0]
+    movie += 4 * twins.transients(1, 300, seed=8)[0]  # neuropil, everywhere alike
+    valid = np.ones(FIELD, bool)
+    valid[:, :9] = valid[:4] = False
+    movie[~valid] = 0
+    found, _ = searched(movie, valid=valid)
+    assert len(found) == 1
+    assert found[0, 20, 30] > 0

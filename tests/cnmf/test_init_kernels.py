@@ -7,6 +7,7 @@ import pytest
 from cnmf import cnmf_twins as twins
 
 from napari_cnmf.cnmf.initialise import kernels
+from napari_cnmf.cnmf.initialise.greedy import _shares
 from napari_cnmf.cnmf.spatial import gaussian_taps
 
 LANES = kernels.LANES
@@ -19,11 +20,15 @@ def random_movie(shape, seed=0):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("half", [1, 4, 14])
-def test_the_mean_of_the_pixels_that_exist_is_subtracted(shape, half):
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_the_mean_of_the_pixels_with_data_is_subtracted(shape, half, share):
     movie, first = random_movie(shape), shape[2] - LANES
+    valid = np.random.default_rng(2).random(shape[:2]) < share
+    movie[~valid] = 0
     out = np.full_like(movie, 7)
-    kernels.subtract_local_mean(movie, half, first, out)
-    expected = movie - twins.local_mean(movie, half)
+    kernels.subtract_local_mean(movie, _shares(valid, half), half, first, out)
+    means = np.where(valid[..., None], twins.local_mean(movie, half, valid), 0)
+    expected = movie - means
     np.testing.assert_allclose(out[..., first:], expected[..., first:], atol=1e-4)
     assert (out[..., :first] == 7).all()
 
@@ -32,8 +37,9 @@ def test_light_that_is_the_same_everywhere_does_not_matter():
     movie = random_movie((11, 8, LANES))
     flashes = (50 * np.random.default_rng(1).random(LANES)).astype(np.float32)
     found, expected = np.empty((2, *movie.shape), np.float32)
-    kernels.subtract_local_mean(movie + flashes, 3, 0, found)
-    kernels.subtract_local_mean(movie, 3, 0, expected)
+    shares = _shares(np.ones((11, 8), bool), 3)
+    kernels.subtract_local_mean(movie + flashes, shares, 3, 0, found)
+    kernels.subtract_local_mean(movie, shares, 3, 0, expected)
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 

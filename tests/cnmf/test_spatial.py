@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from cnmf import cnmf_twins as twins
 from scipy.ndimage import gaussian_filter
 
@@ -72,6 +73,38 @@ def test_candidates_lie_within_reach_and_start_at_zero(model):
         support = model.footprints[:, [k]].toarray().reshape(model.field_shape) > 0
         expected = np.flatnonzero(twins.dilate(support, 2))
         np.testing.assert_array_equal(found[:, [k]].tocoo().coords[0], expected)
+
+
+@pytest.fixture
+def cut(model):
+    """The model, of which two columns through a cell hold no data."""
+    first = int(model.footprints[:, [0]].argmax()) % 31
+    valid = np.ones((23, 31), bool)
+    valid[:, first : first + 2] = False
+    a = sp.csc_array(sp.diags_array(valid.ravel() * 1.0) @ model.footprints)
+    weights = model.weights * valid.ravel()
+    return replace(model, valid=valid, weights=weights, footprints=a.astype("f4"))
+
+
+def test_supports_do_not_grow_to_where_there_is_no_data(cut):
+    grown = cut.grown(3)
+    assert (grown.data == 1).all()
+    everywhere = replace(cut, valid=np.ones_like(cut.valid)).grown(3).toarray()
+    everywhere[~cut.valid.ravel()] = 0
+    np.testing.assert_array_equal(grown.toarray(), everywhere)
+
+
+def test_an_update_leaves_pixels_without_data_alone(cut):
+    again = update_footprints(twins.render(cut), cut, PARAMETERS)
+    outside = ~cut.valid.ravel()
+    assert outside[cut.grown(0).indices].sum() == 0
+    assert not again.footprints.toarray()[outside].any()
+    assert not again.weights[outside].any()
+    background = BackgroundParameters(weight_smoothing_px=2.0)
+    even = replace(cut, weights=cut.valid.ravel().astype(np.float32))
+    parameters = CnmfParameters(background=background)
+    smooth = update_footprints(twins.render(even), even, parameters).weights
+    np.testing.assert_allclose(smooth[~outside], 1, atol=0.05)
 
 
 def test_the_true_footprints_stay_what_they_are(model):

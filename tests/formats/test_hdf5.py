@@ -70,6 +70,24 @@ def test_an_absurd_frame_rate_is_taken_as_not_stated(tmp_path, array, absurd):
     assert open_movie(path).frame_rate_hz is None
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ([0.5, 0.7], (0.5, 0.7)),
+        (0.5, None),
+        ([0.5, 0.0], None),
+        ([0.5, np.inf], None),
+        ([np.nan, 0.5], None),
+        ("small", None),
+    ],
+)
+def test_the_pixel_size_is_read_unless_it_is_absurd(tmp_path, array, size, expected):
+    path = _saved(tmp_path / "a.h5", mov=array)
+    with h5py.File(path, "r+") as file:
+        file["mov"].attrs["pixel_size_um"] = size
+    assert open_movie(path).pixel_size_um == expected
+
+
 def test_a_truncated_file_is_refused(tmp_path, array):
     path = _saved(tmp_path / "a.h5", mov=array)
     os.truncate(path, path.stat().st_size // 2)

@@ -47,7 +47,7 @@ def test_a_result_comes_back_as_it_was(tmp_path):
     "changes",
     [
         {"components": None, "complete": False},
-        {"components": None, "shifts": None, "summary": None},
+        {"components": None, "shifts": None, "summary": None, "registration": None},
         {"components": replace(make_components(), quality=None, dff=None)},
         {"components": make_components(np.zeros(0, int))},
         {"movie": MovieInfo((5, 4, 3), "abc")},
@@ -76,6 +76,7 @@ def test_the_movie_is_described_as_it_is():
         "files": (),
         "frame_rate_hz": 3.0,
         "pixel_size_um": None,
+        "dtype": "uint16",
     }
 
 
@@ -135,6 +136,7 @@ def one_bit_changed(name: str) -> Result:
                 "components.ids",
                 "summary.valid",
                 "shifts.values",
+                "registration.flags",
             ],
         ),
         replace(

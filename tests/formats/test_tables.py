@@ -38,6 +38,15 @@ KEYS = {
     "order",
     "frame_rate",
 }
+OF_REGISTRATION = {
+    "valid",
+    "borders",
+    "bad_frames",
+    "correlation_before",
+    "correlation_after",
+    "patch_shifts",
+    "patch_centers",
+}
 
 
 @pytest.fixture
@@ -58,7 +67,7 @@ def table(path: Path) -> list[list[str]]:
 
 def test_the_npz_holds_exactly_the_agreed_arrays(tmp_path, result):
     found = exported(result, tmp_path / "result.npz")
-    assert set(found) == KEYS
+    assert set(found) == KEYS | OF_REGISTRATION
     cells = result.components
     footprints = sp.csc_array(
         (found["A_data"], found["A_indices"], found["A_indptr"]),
@@ -81,8 +90,9 @@ def test_the_npz_holds_exactly_the_agreed_arrays(tmp_path, result):
 
 def test_what_was_not_computed_is_nan_and_shifts_are_zero(tmp_path, result):
     plain = replace(result.components, quality=None, dff=None)
+    still = {"shifts": None, "registration": None, "summary": None}
     found = exported(
-        replace(result, components=plain, shifts=None), tmp_path / "result.npz"
+        replace(result, components=plain, **still), tmp_path / "result.npz"
     )
     assert set(found) == KEYS
     assert np.isnan(found["dff"]).all()
@@ -91,6 +101,21 @@ def test_what_was_not_computed_is_nan_and_shifts_are_zero(tmp_path, result):
     assert np.isnan(found["r_value"]).all()
     assert found["accepted"].all()
     np.testing.assert_array_equal(found["shifts"], np.zeros((N_FRAMES, 2)))
+
+
+def test_the_npz_tells_how_well_frames_and_patches_were_registered(tmp_path, result):
+    valid = np.ones(FIELD, bool)
+    valid[0] = valid[:, -2:] = False
+    result = replace(result, summary=replace(result.summary, valid=valid))
+    found = exported(result, tmp_path / "result.npz")
+    np.testing.assert_array_equal(found["valid"], valid)
+    assert found["borders"].tolist() == [1, 0, 0, 2]
+    assert found["bad_frames"].tolist() == [3]
+    for name in ("correlation_before", "correlation_after"):
+        np.testing.assert_array_equal(found[name], getattr(result.registration, name))
+    patches = result.shifts.patches
+    np.testing.assert_array_equal(found["patch_shifts"], patches.values)
+    np.testing.assert_array_equal(found["patch_centers"], patches.centres)
 
 
 def test_rejected_components_can_be_left_out_of_the_npz(tmp_path, result):
@@ -124,7 +149,7 @@ def test_trace_tables_have_a_time_column_and_a_column_per_cell(tmp_path, result)
         numbers = np.array(rows[1:], dtype=float)
         np.testing.assert_allclose(numbers[:, 0], np.arange(N_FRAMES) / 20)
         np.testing.assert_allclose(numbers[:, 1:], expected.T, rtol=1e-5)
-    assert len(list((tmp_path / "tables").iterdir())) == 5
+    assert len(list((tmp_path / "tables").iterdir())) == 6
 
 
 def test_the_table_of_cells_has_place_size_verdict_and_all_scores(tmp_path, result):
@@ -140,6 +165,33 @@ def test_the_table_of_cells_has_place_size_verdict_and_all_scores(tmp_path, resu
     assert cells[1]["area_px"] == "4"
     for name in ("snr", "r_value", "relative_area", "ring", "edge", "caiman_snr"):
         assert [float(cell[name]) for cell in cells] == IDS.tolist()
+
+
+def test_the_table_of_motion_has_a_row_per_frame(tmp_path, result):
+    export_csv(result, tmp_path)
+    header, *rows = table(tmp_path / "motion.csv")
+    frames = [dict(zip(header, row, strict=True)) for row in rows]
+    assert [frame["frame"] for frame in frames] == list(map(str, range(N_FRAMES)))
+    columns = np.array([row[1:6] for row in rows], float)
+    found = result.registration
+    expected = [
+        np.arange(N_FRAMES) / 20,
+        *result.shifts.values.T,
+        found.correlation_before,
+        found.correlation_after,
+    ]
+    np.testing.assert_allclose(columns, np.transpose(expected), rtol=1e-5)
+    assert frames[3]["reasons"] == "shift at the limit; unlike the template"
+    assert {frame["reasons"] for frame in frames[:3] + frames[4:]} == {""}
+
+
+def test_the_table_of_motion_needs_a_registration(tmp_path, result):
+    export_csv(replace(result, registration=None), tmp_path / "old")
+    header, *rows = table(tmp_path / "old" / "motion.csv")
+    assert header == ["frame", "time_s", "dy_px", "dx_px"]
+    assert len(rows) == N_FRAMES
+    export_csv(replace(result, registration=None, shifts=None), tmp_path / "still")
+    assert not (tmp_path / "still" / "motion.csv").exists()
 
 
 def test_unknown_values_are_left_empty_and_missing_stages_out(tmp_path, result):

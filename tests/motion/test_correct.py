@@ -111,7 +111,12 @@ def test_without_registration_the_movie_is_kept_as_it_is(movie, tmp_path):
 
 def test_the_summary_is_that_of_the_stored_movie(corrected):
     with ThreadBackend(2) as backend:
-        again = summarise(corrected.movie, SummaryParameters(), backend=backend)
+        again = summarise(
+            corrected.movie,
+            SummaryParameters(),
+            backend=backend,
+            valid=corrected.summary.valid,
+        )
     for name in IMAGES:
         np.testing.assert_array_equal(
             getattr(again, name), getattr(corrected.summary, name), err_msg=name

@@ -103,6 +103,13 @@ def test_spans_of_a_subset_follow_the_frames_taken(array):
     ]
 
 
+def test_frames_left_out_follow_the_frames_taken(array):
+    movie = Movie.from_array(array).with_(left_out=(0, 3, 4, 9, 11))
+    assert movie.subset(slice(3, None, 2)).left_out == (0, 3, 4)
+    assert movie.subset(slice(5, 9)).left_out == ()
+    assert movie.subset(rows=slice(1, 3)).left_out == (0, 3, 4, 9, 11)
+
+
 def test_fingerprint_depends_on_content_shape_and_window_only(array):
     movie = Movie.from_array(array, frame_rate_hz=30.0)
     changed = array.copy()

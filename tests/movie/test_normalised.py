@@ -10,6 +10,8 @@ from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import (
     bin_length,
     bin_traces,
+    bins_left_out,
+    bridge,
     gains,
     normalised_bins,
     normalised_frames,
@@ -116,3 +118,39 @@ def test_tiles_cover_a_field_once(shape, side_px):
         assert max(count[tile].shape) <= side_px
         count[tile] += 1
     assert (count == 1).all()
+
+
+def test_bins_with_frames_left_out_are_zero(source, summary):
+    plain = normalised_bins(source, summary, 3, *WHOLE)
+    patchy = source.with_(left_out=(0, 1, 50, 100))
+    found = normalised_bins(patchy, summary, 3, *WHOLE)
+    np.testing.assert_array_equal(bins_left_out(patchy.left_out, 3, 101), [0, 16])
+    kept = np.delete(np.arange(33), [0, 16])
+    np.testing.assert_array_equal(found[:, kept], plain[:, kept])
+    assert not found[:, [0, 16]].any()
+
+
+@pytest.mark.parametrize("left_out", [[4], [3, 4, 5], [0, 1], [8, 9], [0, 5, 9]])
+def test_a_straight_trace_is_bridged_by_itself(left_out):
+    straight = np.stack([np.full(10, 7), np.arange(10)]).astype(np.float32)
+    broken = straight.copy()
+    broken[:, left_out] = np.nan
+    bridge(broken, np.array(left_out))
+    assert np.isfinite(broken).all()
+    np.testing.assert_array_equal(broken[0], straight[0])
+    inner = np.setdiff1d(np.arange(10), [t for t in left_out if t in (0, 1, 8, 9)])
+    np.testing.assert_allclose(broken[1, inner], straight[1, inner], rtol=1e-6)
+
+
+def test_the_noise_beside_a_long_gap_is_not_drawn_out():
+    trace = np.zeros((1, 300), np.float32)
+    trace[0, 99] = trace[0, 200] = 10
+    bridge(trace, np.arange(100, 200))
+    np.testing.assert_allclose(trace[0, 100:200], 1, rtol=1e-5)
+
+
+def test_nothing_left_out_changes_nothing():
+    traces = np.random.default_rng(0).random((3, 8)).astype(np.float32)
+    before = traces.copy()
+    bridge(traces, np.array([], np.int64))
+    np.testing.assert_array_equal(traces, before)

@@ -9,14 +9,14 @@ from napari_cnmf.movie.scale import (
     CENTRE_CODE,
     Scale,
     choose_scale,
-    runs_for_noise,
+    noise_runs,
     sample_frames,
 )
 
 
 def scale_of(sample, noise_steps=16.0):
     return choose_scale(
-        sample, sample.mean(axis=0), runs_for_noise(sample), noise_steps
+        sample, sample.mean(axis=0), sample[noise_runs(len(sample))], noise_steps
     )
 
 

@@ -133,6 +133,18 @@ def test_event_frames_equal_their_definition(rate_hz):
     np.testing.assert_array_equal(frames.toarray(), expected)
 
 
+def test_frames_left_out_are_no_event_frames():
+    _, denoised = twins.simulate_traces(12, 700, seed=1)
+    footprints = twins.simulate_footprints(FIELD, 12)
+    left_out = tuple(range(0, 700, 7))
+    plain = event_frames(denoised, footprints, 30.0).toarray()
+    found = event_frames(denoised, footprints, 30.0, left_out).toarray()
+    assert plain[:, ::7].any()
+    plain[:, ::7] = False
+    np.testing.assert_array_equal(found[plain.any(axis=1)], plain[plain.any(axis=1)])
+    assert not found[:, ::7].any()
+
+
 def test_a_flat_top_is_a_peak_at_its_middle():
     denoised = np.zeros((1, 60), np.float32)
     denoised[0, 20:25] = 1

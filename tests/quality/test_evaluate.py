@@ -75,6 +75,60 @@ def test_only_the_quality_changes(scored, components):
             assert one is other or np.array_equal(one, other)
 
 
+def test_frames_left_out_have_no_say(correction, components, scored, tmp_path):
+    left_out = (0, *range(9, 290, 37), *range(300, 315), 599)
+    frames = correction.movie.read()
+    frames[list(left_out)] = 0
+    broken, whole = (
+        runs.as_movie(array).with_(left_out=left_out)
+        for array in (frames, correction.movie.read())
+    )
+    judged, expected = (
+        evaluated(replace(correction, movie=movie), components)
+        for movie in (broken, whole)
+    )
+    for one, other in zip(
+        scores(judged.quality), scores(expected.quality), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert (judged.accepted == scored.accepted).mean() > 0.9
+
+
+def test_the_border_of_the_data_is_no_ring(correction, components):
+    valid = np.zeros((96, 96), bool)
+    valid[:, 30:70] = True
+    inside = sp.diags_array(valid.ravel().astype(np.float32)) @ components.footprints
+    cut = replace(components, footprints=sp.csc_array(inside))
+    summary = replace(correction.summary, valid=valid)
+    judged = evaluated(replace(correction, summary=summary), cut).quality
+    frames = correction.movie.read()[:, :, 30:70].copy()
+    flat = sp.csc_array(cut.footprints.toarray()[valid.ravel()])
+    background = cut.background
+    field = replace(
+        cut,
+        footprints=flat,
+        fov_shape=(96, 40),
+        pixel_noise=cut.pixel_noise[:, 30:70],
+        background=replace(
+            background,
+            maps=sp.csc_array(background.maps.toarray()[valid.ravel()]),
+            constant=background.constant[:, 30:70],
+        ),
+    )
+    whole = replace(
+        correction.summary,
+        **{
+            item.name: getattr(correction.summary, item.name)[:, 30:70]
+            for item in fields(correction.summary)
+        },
+    )
+    smaller = replace(correction, movie=runs.as_movie(frames), summary=whole)
+    expected = evaluated(smaller, field).quality
+    for name in ("r_value", "ring", "edge", "soma_area"):
+        found, wanted = getattr(judged, name), getattr(expected, name)
+        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
 def test_every_rejection_has_its_reasons(scored):
     rejected = np.flatnonzero(~scored.accepted)
     assert len(rejected) > 0

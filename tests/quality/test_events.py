@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -24,11 +25,11 @@ def scene():
     return twins.make_scene()
 
 
-def computed(scene, backend=None, cancel=None, progress=silent):
+def computed(scene, backend=None, cancel=None, progress=silent, left_out=()):
     frames, summary, components = scene
     with backend or SerialBackend() as opened:
         return event_images(
-            Movie.from_array(frames, frame_rate_hz=30.0),
+            Movie.from_array(frames, frame_rate_hz=30.0).with_(left_out=left_out),
             summary,
             components,
             HALF_PX,
@@ -42,6 +43,22 @@ def test_event_images_are_those_of_the_dense_movie(scene):
     found = computed(scene)
     expected = twins.event_images(*scene, HALF_PX, BIN_FRAMES)
     np.testing.assert_allclose(found.events, expected, atol=1e-3)
+
+
+def test_frames_left_out_count_for_no_event(scene):
+    frames, summary, components = scene
+    left_out = (0, 1, 30, 47, 98)
+    bins = np.array([0, 10, 15, 32])
+    lost = (bins[:, None] * BIN_FRAMES + np.arange(BIN_FRAMES)).ravel()
+    denoised, residual = components.denoised.copy(), components.residual_traces.copy()
+    residual[:, lost] += denoised[:, lost]
+    denoised[:, lost] = 0
+    quiet = replace(components, denoised=denoised, residual_traces=residual)
+    expected = computed((frames, summary, quiet)).events
+    broken = frames.copy()
+    broken[list(left_out)] = 1e4
+    found = computed((broken, summary, components), left_out=left_out).events
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 def test_boxes_lie_around_their_components(scene):

@@ -91,6 +91,20 @@ def test_the_mean_event_image_is_the_mean_of_those_frames():
         np.testing.assert_allclose(image, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_frames_left_out_are_not_used(rule):
+    found = components(rule, bin_frames=3)
+    peak = int(found.denoised[2].argmax())
+    used = event_frames_used(found, 2, (peak,))
+    assert peak in event_frames_used(found, 2)
+    assert peak not in used
+    assert len(used)
+    array = np.ones((60, 6, 9), np.float32)
+    array[peak] = np.nan
+    movie = Movie.from_array(array).with_(left_out=(peak,))
+    assert mean_event_image(movie, found, 2).max() == 1
+
+
 def test_a_cell_without_events_has_a_dark_image():
     found = components("caiman")
     silent = replace(found, denoised=np.zeros_like(found.denoised))

@@ -124,6 +124,9 @@ def as_footprints(*images):
     return sp.csc_array(np.array(images, np.float32).reshape(len(images), -1).T)
 
 
+WHOLE = np.ones((60, 80), bool)
+
+
 def field(centre, radius, shape=(60, 80)):
     y, x = np.indices(shape)
     return np.hypot(y - centre[0], x - centre[1]) <= radius
@@ -131,27 +134,43 @@ def field(centre, radius, shape=(60, 80)):
 
 def test_areas_count_pixels():
     images = [field((30, 40), radius) for radius in (5.5, 11, 0.1)]
-    found = areas(as_footprints(*images), (60, 80))
+    found = areas(as_footprints(*images), WHOLE)
     np.testing.assert_array_equal(found, [image.sum() for image in images])
 
 
 def test_dim_rims_do_not_count():
     image = field((30, 40), 5).astype(float)
     rim = image + 0.15 * field((30, 40), 12)
-    found = areas(as_footprints(image, rim), (60, 80))
+    found = areas(as_footprints(image, rim), WHOLE)
     assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("centre", [(0, 40), (59, 40), (30, 0), (30, 79)])
 def test_a_cell_cut_by_the_border_counts_more(centre):
     image = field(centre, 5)
-    (found,) = areas(as_footprints(image), (60, 80))
+    (found,) = areas(as_footprints(image), WHOLE)
     assert found == pytest.approx(1.6 * image.sum())
+
+
+@pytest.mark.parametrize("centre", [(6, 40), (53, 40), (30, 6), (30, 73)])
+def test_a_cell_cut_where_the_data_ends_counts_more(centre):
+    valid = np.pad(WHOLE[6:-6, 6:-6], 6)
+    image = field(centre, 5) & valid
+    inner = field((30, 40), 5)
+    found = areas(as_footprints(image, inner), valid)
+    np.testing.assert_allclose(found, [1.6 * image.sum(), inner.sum()], rtol=1e-6)
+
+
+def test_a_missing_pixel_inside_a_cell_does_not_cut_it():
+    valid = WHOLE.copy()
+    valid[30, 40] = False
+    image = field((30, 40), 5) & valid
+    assert areas(as_footprints(image), valid) == [image.sum()]
 
 
 def test_an_empty_footprint_has_no_area():
     image = field((30, 40), 5)
-    found = areas(as_footprints(0 * image, image), (60, 80))
+    found = areas(as_footprints(0 * image, image), WHOLE)
     assert found[0] == 0
     assert found[1] > 0
 
@@ -170,6 +189,6 @@ def test_without_clear_components_the_typical_area_is_that_of_all():
 
 
 def test_no_components_have_no_areas():
-    nothing = areas(sp.csc_array((4800, 0), dtype=np.float32), (60, 80))
+    nothing = areas(sp.csc_array((4800, 0), dtype=np.float32), WHOLE)
     assert nothing.shape == (0,)
     assert typical_area(nothing, nothing, nothing) > 0

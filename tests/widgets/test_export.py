@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.caiman_parameters import read_caiman
 from napari_cnmf.formats.results import load
 from napari_cnmf.recipe import Recipe
@@ -101,6 +102,25 @@ def test_the_result_is_saved_with_its_decisions(dock, tmp_path, qtbot):
     dock.save_result(tmp_path / "mine.h5")
     wait(dock, qtbot)
     assert load(tmp_path / "mine.h5").components.quality.manual[0] == -1
+
+
+@pytest.mark.parametrize("name", ["corrected.tif", "corrected.h5"])
+def test_the_corrected_movie_is_saved_in_the_type_of_the_recording(
+    dock, tmp_path, qtbot, name
+):
+    dock.save_movie(tmp_path / name)
+    wait(dock, qtbot)
+    assert name in dock.done.text()
+    saved, registered = open_movie(tmp_path / name), dock.workspace.registered
+    assert saved.dtype == load(dock.workspace.folder.result).movie.dtype == "uint16"
+    assert saved.frame_rate_hz == pytest.approx(registered.frame_rate_hz)
+    np.testing.assert_allclose(saved.read(), registered.read(), atol=0.501)
+
+
+def test_a_movie_of_another_ending_is_refused(dock, tmp_path, qtbot):
+    dock.save_movie(tmp_path / "corrected.avi")
+    wait(dock, qtbot)
+    assert "corrected.avi does not end with .tif or .h5" in dock.message
 
 
 def test_recipes_go_out_and_come_in(dock, tmp_path):

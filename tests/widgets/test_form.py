@@ -196,3 +196,17 @@ def test_the_tooltip_says_what_limits_and_the_name_in_caiman(form):
     text = form(MotionParameters()).editor("max_shift_px").toolTip()
     for part in ("Largest shift", "from 1 to 200 px", "CaImAn: motion.max_shifts"):
         assert part in text
+
+
+def test_fields_that_do_not_matter_are_hidden_and_keep_their_values(form):
+    shown = form(MotionParameters(max_shift_px=7.0))
+    shown.show_only(["mode", "template_iterations"])
+    assert shown.editor("mode").isVisible()
+    assert not shown.editor("max_shift_px").isVisible()
+    assert not shown.editor("template_iterations").isVisible()
+    shown.more.click()
+    assert shown.editor("template_iterations").isVisible()
+    assert not shown.editor("template_frames").isVisible()
+    assert shown.value.max_shift_px == 7
+    shown.show_only(["mode"])
+    assert not shown.more.isVisible()

@@ -11,7 +11,10 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_cnmf.report.lanes import KINDS, rows
+from napari_cnmf.colours import REJECTED
+from napari_cnmf.report.lanes import KINDS, Lane
+from napari_cnmf.report.lanes import rows as cell_rows
+from napari_cnmf.widgets.parts.lane_axis import PlotRow
 from napari_cnmf.widgets.parts.plot import PlotColours, TracePlot
 
 RATE_HZ, N_FRAMES = 20.0, 400
@@ -23,6 +26,11 @@ def wavy():
     components = make_components(n_frames=N_FRAMES)
     wave = 1 + np.sin(np.arange(N_FRAMES) / 9).astype(np.float32)
     return replace(components, denoised=np.outer(components.ids, wave).astype("f4"))
+
+
+def rows(*args) -> list[PlotRow]:
+    """Rows of some cells."""
+    return [PlotRow.of_cell(row) for row in cell_rows(*args)]
 
 
 @pytest.fixture
@@ -203,3 +211,35 @@ def test_dff_without_meaning_is_not_drawn(plot):
     assert len(plot.rows) == 1
     line = pixels(plot)[viewport(plot).height() // 3, 200:, :3]
     assert (line == line[0]).all()
+
+
+def banded(low: float, high: float, n_frames: int = N_FRAMES) -> list[PlotRow]:
+    """One row with a band between two values, of a range from 0 to 1."""
+    band = np.tile(np.float32((low, high)), (n_frames, 1))
+    lane = Lane("", -1.0, 1.0, 0.0, 1.0, {"patches": band})
+    return [PlotRow("band", "#ff0000", (lane,))]
+
+
+def test_a_band_fills_what_is_between_its_curves_in_grey(plot):
+    plot.show_rows(banded(0.25, 0.5, 9000), 9000, RATE_HZ)
+    view = plot.view.sceneBoundingRect().toRect()
+    inside = pixels(plot)[view.top() : view.bottom(), view.left() + 50, :3]
+    grey = QColor("#565f6c")
+    shares = (inside == (grey.blue(), grey.green(), grey.red())).all(axis=1)
+    filled = np.flatnonzero(shares) / len(shares)
+    assert filled.min() == pytest.approx(0.5, abs=0.05)
+    assert filled.max() == pytest.approx(0.75, abs=0.05)
+
+
+def test_marked_frames_are_seen_through_all_rows(plot):
+    plot.show_rows(banded(0, 0), N_FRAMES, RATE_HZ, np.array([100, 300]))
+    ink = QColor(REJECTED)
+    line = pixels(plot)[viewport(plot).height() // 3, :, :3].astype(int)
+    reddish = np.flatnonzero(line[:, 2] - line[:, 0] > (ink.red() - ink.blue()) / 3)
+    assert {int(x) for x in reddish} <= {
+        x_of(plot, frame) + off for frame in (100, 300) for off in (-1, 0, 1)
+    }
+    assert len(reddish) >= 2
+    plot.show_rows(banded(0, 0), N_FRAMES, RATE_HZ)
+    line = pixels(plot)[viewport(plot).height() // 3, :, :3].astype(int)
+    assert (line[:, 2] - line[:, 0] < 50).all()

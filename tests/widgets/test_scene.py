@@ -10,6 +10,7 @@ from weakref import ref
 import numpy as np
 import pytest
 from widgets.many_cells import discs, make_many
+from widgets.moved_movies import make_moved
 
 from napari_cnmf.cnmf.fit import PatchResult
 from napari_cnmf.cnmf.patches import patch_grid
@@ -124,6 +125,26 @@ def test_the_selection_is_outlined(scene, result, qtbot):
     assert np.abs(drawn.mean(axis=0) - centre).max() < 4
     scene.workspace.select([])
     qtbot.waitUntil(lambda: len(scene.layer("selected").data) == 0)
+
+
+def test_images_before_registration_are_hidden_in_the_same_contrast(scene):
+    result = make_moved(shape=SHAPE)
+    scene.workspace.set_result(result)
+    for role in layers.COMPARED:
+        before, after = scene.layer(role + layers.BEFORE), scene.layer(role)
+        assert not before.visible
+        assert before.contrast_limits == after.contrast_limits
+        image = getattr(result.registration.before, role)
+        assert np.array_equal(before.data, image)
+    scene.workspace.set_result(make_many(12, 50, SHAPE))
+    assert scene.layer("mean" + layers.BEFORE) is None
+
+
+def test_what_was_not_always_seen_is_outlined(scene, result):
+    scene.workspace.set_result(make_moved(shape=SHAPE))
+    assert scene.layer("valid area").visible
+    scene.workspace.set_result(result)
+    assert scene.layer("valid area") is None
 
 
 def test_without_a_result_its_layers_go(viewer, scene, result):

@@ -47,7 +47,7 @@ def dock(viewer, workspace, qtbot) -> TracesWidget:
 
 def shown(dock: TracesWidget) -> list[int]:
     """Ids of the cells in the plot."""
-    return [row.cell_id for row in dock.plot.rows]
+    return [int(row.label) for row in dock.plot.rows]
 
 
 def test_without_cells_it_says_what_to_do_until_they_are_found(viewer, qtbot, found):

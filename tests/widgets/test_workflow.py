@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QPushButton
 from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import load
 from napari_cnmf.pipeline.folder import RunFolder
-from napari_cnmf.widgets.docks.stages import MotionWidget
+from napari_cnmf.widgets.docks.motion import MotionWidget
 from napari_cnmf.widgets.docks.workflow import STEPS, WorkflowWidget
 from napari_cnmf.widgets.session import session
 

@@ -6,16 +6,21 @@ from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
-from napari_cnmf.cli.console import columns, say
+from napari_cnmf.cli.console import columns, say, working
 from napari_cnmf.cli.summary import cells_line, movie_line
 from napari_cnmf.components import REASONS
 from napari_cnmf.errors import InputError
+from napari_cnmf.formats import hdf5, tif
+from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.results import Result, digest, load
 from napari_cnmf.formats.tables import export_csv, export_npz
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.opening import crop, opened
+from napari_cnmf.pipeline.stages import registered_movie
 from napari_cnmf.recipe import Recipe
+
+MOVIE_ENDINGS = {"tif": tif.SUFFIXES, "h5": hdf5.SUFFIXES}
 
 
 def print_recipe(_: Namespace) -> None:
@@ -24,11 +29,28 @@ def print_recipe(_: Namespace) -> None:
 
 
 def export(options: Namespace) -> None:
-    """Write a result as npz or as CSV tables."""
-    result = load(RunFolder(options.folder).result)
-    write = export_npz if options.format == "npz" else export_csv
-    write(result, options.output, accepted_only=options.accepted)
+    """Write a result as npz or as CSV tables, or its movie as tif or HDF5."""
+    folder = RunFolder(options.folder)
+    result = load(folder.result)
+    if options.format in MOVIE_ENDINGS:
+        _export_movie(folder, result, options)
+    else:
+        write = export_npz if options.format == "npz" else export_csv
+        write(result, options.output, accepted_only=options.accepted)
     say(f"Written: {options.output}")
+
+
+def _export_movie(folder: RunFolder, result: Result, options: Namespace) -> None:
+    """Write the registered movie in the type of the recording."""
+    path, endings = options.output, MOVIE_ENDINGS[options.format]
+    if not path.name.lower().endswith(endings):
+        raise InputError(
+            f"--output {path} does not end with {' or '.join(endings)}, as a file of "
+            f"--format {options.format} does; change one of them."
+        )
+    movie = registered_movie(folder, result)
+    with working() as work:
+        export_movie(movie, path, dtype=result.movie.dtype, **work)
 
 
 def describe(options: Namespace) -> None:

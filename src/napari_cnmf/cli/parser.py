@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     for name, what in _STAGES.items():
         _add_stage(commands, name, what)
+    _add_apply(commands)
     _add_info(commands)
     _add_export(commands)
     recipe = commands.add_parser("recipe", help="print a commented default recipe")
@@ -38,13 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(commands: argparse._SubParsersAction) -> None:
     """Add the command that does everything."""
     run = commands.add_parser("run", help="find the cells of a movie")
-    run.add_argument(
-        "movie",
-        nargs="+",
-        type=Path,
-        metavar="MOVIE",
-        help="a file, several that follow one another, or a folder of files",
-    )
+    _add_movie(run)
     _add_output(run, "folder for the result", required=True)
     run.add_argument(
         "--recipe", type=Path, metavar="FILE.toml", help="parameters, in TOML"
@@ -66,6 +61,24 @@ def _add_stage(commands: argparse._SubParsersAction, name: str, what: str) -> No
     stage.set_defaults(module="running", function="run_stage", stage=name)
 
 
+def _add_apply(commands: argparse._SubParsersAction) -> None:
+    """Add the command that registers another movie as an earlier one was."""
+    apply = commands.add_parser(
+        "apply", help="move another channel or file back by the shifts of a run"
+    )
+    apply.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    _add_movie(apply)
+    _add_output(apply, "folder, or file that ends with .tif or .h5", required=True)
+    apply.add_argument(
+        "--register",
+        action="store_true",
+        help="register to the template of DIR instead: for frames recorded later",
+    )
+    _add_settings(apply)
+    _add_workers(apply)
+    apply.set_defaults(module="running", function="apply")
+
+
 def _add_info(commands: argparse._SubParsersAction) -> None:
     """Add the command that describes a movie or a result."""
     info = commands.add_parser("info", help="describe a movie or a result")
@@ -78,10 +91,12 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
     """Add the command that writes a result in another format."""
     export = commands.add_parser("export", help="write a result in another format")
     export.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
-    export.add_argument("--format", choices=("npz", "csv"), required=True)
+    export.add_argument("--format", choices=("npz", "csv", "tif", "h5"), required=True)
     _add_output(export, "file to write, or the folder for csv", required=True)
     export.add_argument(
-        "--accepted", action="store_true", help="leave rejected components out"
+        "--accepted",
+        action="store_true",
+        help="leave rejected components out of npz and csv",
     )
     export.set_defaults(module="files", function="export")
 
@@ -93,6 +108,17 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
     demo.add_argument("--seed", type=int, default=0, help="of the simulation")
     _add_workers(demo)
     demo.set_defaults(module="demo", function="demonstrate")
+
+
+def _add_movie(parser: argparse.ArgumentParser) -> None:
+    """Add the files of a recording."""
+    parser.add_argument(
+        "movie",
+        nargs="+",
+        type=Path,
+        metavar="MOVIE",
+        help="a file, several that follow one another, or a folder of files",
+    )
 
 
 def _add_output(

@@ -1,4 +1,4 @@
-"""The commands that work: a whole run, or one stage again."""
+"""The commands that work: a whole run, one stage again, another movie alike."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from napari_cnmf.cli.console import say, working
 from napari_cnmf.cli.summary import summarise_run
 from napari_cnmf.compute import local_backend
 from napari_cnmf.formats.results import load
+from napari_cnmf.pipeline.apply import apply_registration
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.runner import rerun, run
 from napari_cnmf.pipeline.stages import stage_named
@@ -44,3 +45,19 @@ def run_stage(options: Namespace) -> None:
     if dropped:
         say(f"\nMade of the old outcome and dropped: {', '.join(dropped)}.")
     summarise_run(result, folder.path)
+
+
+def apply(options: Namespace) -> None:
+    """Register another movie as an earlier one was."""
+    backend = local_backend(options.workers)
+    with working() as work:
+        apply_registration(
+            options.folder,
+            options.movie,
+            options.output,
+            options.settings,
+            register=options.register,
+            backend=backend,
+            **work,
+        )
+    say(f"Written: {options.output}")

@@ -7,16 +7,21 @@ from pathlib import Path
 from napari_cnmf.cli.console import columns, say
 from napari_cnmf.formats.results import Result
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.report.facts import bad_frames_in_words
 
 
 def summarise_run(result: Result, output: Path) -> None:
     """Write what was found, how long it took and where it lies."""
     rows = [("movie", movie_line(result)), ("cells", cells_line(result))]
+    found = result.registration
+    if found is not None:
+        rows.append(("bad frames", bad_frames_in_words(found)))
     times = [f"{record.stage} {record.seconds:.1f} s" for record in result.stages]
     total = sum(record.seconds for record in result.stages)
     rows.append(("times", f"{', '.join(times)}; {total:.1f} s in all"))
     folder = RunFolder(output)
-    files = (folder.result, folder.movie, folder.report, folder.log, folder.recipe)
+    reports = (folder.report, folder.motion_report)
+    files = (folder.result, folder.movie, *reports, folder.log, folder.recipe)
     names = ", ".join(file.name for file in files if file.exists())
     rows.append(("files", f"{output}: {names}"))
     say()

@@ -119,7 +119,8 @@ def to_model(
     gain = gains(summary).ravel()
     footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     background = components.background
-    grid = field_grid(components.fov_shape, parameters)
+    valid = gains(summary) > 0
+    grid = field_grid(valid, parameters)
     # The hats of a pixel add up to one, so the rows of the maps give its weight.
     weights = np.asarray(background.maps.sum(axis=1)).ravel() * gain
     traces = bin_traces(components.denoised, bin_frames)
@@ -127,7 +128,7 @@ def to_model(
     if len(fluctuation) != grid.n_nodes:
         fluctuation = np.zeros((grid.n_nodes, traces.shape[1]), np.float32)
     return Model(
-        field_shape=components.fov_shape,
+        valid=valid,
         grid=grid,
         footprints=footprints.astype(np.float32),
         traces=traces,
@@ -136,7 +137,7 @@ def to_model(
     )
 
 
-def field_grid(field_shape: tuple[int, int], parameters: CnmfParameters) -> HatGrid:
-    """Grid of the background's time courses over the whole field."""
+def field_grid(valid: np.ndarray, parameters: CnmfParameters) -> HatGrid:
+    """Grid of the background's time courses over the pixels (Y, X) with data."""
     pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
-    return hat_grid(field_shape, pitch)
+    return hat_grid(valid, pitch)

@@ -74,26 +74,50 @@ class HatGrid:
         return maps
 
 
-def hat_grid(field_shape: tuple[int, int], pitch_px: float) -> HatGrid:
-    """Spread nodes evenly over a field, at most `pitch_px` apart."""
-    return HatGrid(*(_hats(n, pitch_px) for n in field_shape))
+def hat_grid(valid: np.ndarray, pitch_px: float) -> HatGrid:
+    """Spread nodes evenly over the pixels (Y, X) with data, at most `pitch_px` apart.
+
+    A node in the border without data would hang on little but the noise.
+    """
+    rows, cols = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
+    height, width = valid.shape
+    return HatGrid(_hats(rows, height, pitch_px), _hats(cols, width, pitch_px))
 
 
-def even_weights(
-    weights: np.ndarray, field_shape: tuple[int, int], pitch_px: float
-) -> np.ndarray:
+def smoothed(image: np.ndarray, valid: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Gaussian mean of the valid pixels around each; zero where there is no data.
+
+    Parameters
+    ----------
+    image : ndarray
+        (Y, X) float32, zero where there is no data.
+    valid : ndarray of bool
+        (Y, X).
+    sigma_px : float
+        Width of the Gaussian.
+    """
+    smooth = gaussian_filter(image, sigma_px)
+    if valid.all():
+        return smooth
+    share = gaussian_filter(valid.astype(np.float32), sigma_px)
+    return np.divide(smooth, share, out=np.zeros_like(smooth), where=valid)
+
+
+def even_weights(weights: np.ndarray, valid: np.ndarray, pitch_px: float) -> np.ndarray:
     """Divide weights by their local mean, which the time courses can carry as well.
 
     This makes the weights of neighbouring patches agree where they meet.
     """
-    image = weights.reshape(field_shape)
-    local = gaussian_filter(image, pitch_px)
+    image = weights.reshape(valid.shape)
+    local = smoothed(image, valid, pitch_px)
     return (image / np.maximum(local, 1e-3 * max(image.mean(), 1e-6))).ravel()
 
 
-def _hats(n: int, pitch_px: float) -> Hats:
-    """Nodes along an axis of `n` pixels."""
-    n_nodes = max(int(np.ceil((n - 1) / pitch_px)) + 1, 2)
-    position = np.arange(n) * ((n_nodes - 1) / max(n - 1, 1))
+def _hats(seen: np.ndarray, n: int, pitch_px: float) -> Hats:
+    """Nodes along an axis of `n` pixels, from the first to the last that is seen."""
+    first, last = seen[[0, -1]] if len(seen) else (0, n - 1)
+    n_nodes = max(int(np.ceil((last - first) / pitch_px)) + 1, 2)
+    place = np.clip(np.arange(n), first, last) - first
+    position = place * ((n_nodes - 1) / max(last - first, 1))
     low = np.minimum(position.astype(np.int32), n_nodes - 2)
     return Hats(low.astype(np.int32), (position - low).astype(np.float32), n_nodes)

@@ -22,7 +22,12 @@ from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.errors import InputError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import bin_length, normalised_bins
+from napari_cnmf.movie.normalised import (
+    bin_length,
+    bins_left_out,
+    gains,
+    normalised_bins,
+)
 
 MIN_BINS = LANES
 
@@ -98,7 +103,7 @@ def fit(
 
     solver = PatchSolver(movie, summary, parameters, bin_frames)
     backend.run(solver, grid, collect, cancel)
-    model = _joined(found, movie.field_shape, parameters)
+    model = _joined(found, gains(summary) > 0, parameters)
     model = merge(model, parameters.merge, parameters.init.diameter_px)
     watch = Stopwatch(progress, "fit traces", movie.n_frames, "frames")
     return with_traces(
@@ -115,11 +120,13 @@ def fit(
 
 def _require_bins(movie: Movie, bin_frames: int) -> None:
     """Refuse a movie of fewer time bins than the search works on at once."""
-    if movie.n_frames // bin_frames < MIN_BINS:
+    n_lost = len(bins_left_out(movie.left_out, bin_frames, movie.n_frames))
+    if movie.n_frames // bin_frames - n_lost < MIN_BINS:
+        lost = f"; {n_lost} time bins of it are left out" if n_lost else ""
         raise InputError(
-            f"The movie has {movie.n_frames} frames; at {bin_frames} frames per time "
-            f"bin at least {MIN_BINS * bin_frames} are needed. Record longer, or make "
-            "the bins shorter with store.bin_s."
+            f"The movie has {movie.n_frames} frames{lost}; at {bin_frames} frames per "
+            f"time bin at least {MIN_BINS * bin_frames} are needed. Record longer, or "
+            "make the bins shorter with store.bin_s."
         )
 
 
@@ -142,7 +149,8 @@ class PatchSolver:
             self.parameters,
             self.parameters.decay_s or DEFAULT_DECAY_S,
         )
-        model = fit_local(movie, patch.shape, self.parameters, denoiser)
+        valid = gains(self.summary, patch.rows, patch.cols) > 0
+        model = fit_local(movie, valid, self.parameters, denoiser)
         return self._owned(patch, model)
 
     def _owned(self, patch: Patch, model: Model) -> PatchResult:
@@ -175,16 +183,16 @@ class PatchSolver:
 
 
 def _joined(
-    found: list[PatchResult], field_shape: tuple[int, int], parameters: CnmfParameters
+    found: list[PatchResult], valid: np.ndarray, parameters: CnmfParameters
 ) -> Model:
     """One model of the field from what the patches own."""
-    weights = np.empty(field_shape, np.float32)
+    weights = np.empty(valid.shape, np.float32)
     for part in found:
         weights[part.patch.core_rows, part.patch.core_cols] = part.weights
-    grid = field_grid(field_shape, parameters)
+    grid = field_grid(valid, parameters)
     traces = np.concatenate([part.traces for part in found])
     return Model(
-        field_shape=field_shape,
+        valid=valid,
         grid=grid,
         footprints=sp.hstack([part.footprints for part in found], format="csc"),
         traces=traces,

@@ -30,7 +30,7 @@ _MIN_AREA_SOMAS = 0.2
 
 def fit_local(
     movie: np.ndarray,
-    field_shape: tuple[int, int],
+    valid: np.ndarray,
     parameters: CnmfParameters,
     denoiser: Denoiser,
 ) -> Model:
@@ -39,9 +39,10 @@ def fit_local(
     Parameters
     ----------
     movie : ndarray
-        (pixels, T) float32, mean removed, in units of each pixel's noise.
-    field_shape : tuple of int
-        (Y, X) of the patch.
+        (pixels, T) float32, mean removed, in units of each pixel's noise; zero where
+        there is no data.
+    valid : ndarray of bool
+        (Y, X) of the patch, pixels that hold data.
     parameters : CnmfParameters
     denoiser : Denoiser
         For traces at the rate of the (binned) movie.
@@ -51,16 +52,16 @@ def fit_local(
     Model
     """
     pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
-    grid = hat_grid(field_shape, pitch)
+    grid = hat_grid(valid, pitch)
     footprints, traces = greedy(
-        movie, field_shape, parameters.init, parameters.patches.max_components
+        movie, valid, parameters.init, parameters.patches.max_components
     )
     model = Model(
-        field_shape=field_shape,
+        valid=valid,
         grid=grid,
         footprints=footprints,
         traces=traces,
-        weights=np.ones(len(movie), np.float32),
+        weights=valid.ravel().astype(np.float32),
         background=np.zeros((grid.n_nodes, movie.shape[1]), np.float32),
     )
     model = _update_traces(movie, model, denoiser)
@@ -68,7 +69,7 @@ def fit_local(
         model = _round(movie, model, parameters, denoiser)
         if number == 0 and parameters.init.second_search:
             model = _search_again(movie, model, parameters)
-    return replace(model, weights=even_weights(model.weights, field_shape, pitch))
+    return replace(model, weights=even_weights(model.weights, valid, pitch))
 
 
 def _round(
@@ -112,7 +113,7 @@ def _search_again(movie: np.ndarray, model: Model, parameters: CnmfParameters) -
     residual = movie - model.footprints.tocsr() @ model.traces
     residual -= model.grid.maps(model.weights).tocsr() @ model.background
     room = parameters.patches.max_components - len(model)
-    found, traces = greedy(residual, model.field_shape, parameters.init, room)
+    found, traces = greedy(residual, model.valid, parameters.init, room)
     return replace(
         model,
         footprints=sp.hstack([model.footprints, found], format="csc"),

@@ -13,7 +13,6 @@ import scipy.sparse as sp
 from scipy.ndimage import uniform_filter1d
 from scipy.sparse.csgraph import connected_components
 
-from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import MergeParameters
 
@@ -70,16 +69,12 @@ def _touching(
     model: Model, parameters: MergeParameters, diameter_px: float
 ) -> sp.csr_array:
     """Pairs of fragments that touch and are active together."""
-    indptr, indices = kernels.dilate(
-        model.footprints.indptr, model.footprints.indices, *model.field_shape, 1
-    )
-    grown = sp.csc_array(
-        (np.ones(len(indices), np.float32), indices, indptr), model.footprints.shape
-    )
+    grown = model.grown(1)
     shared = (grown.T @ grown).tocoo()
     a, b = shared.coords
     area = np.diff(model.footprints.indptr)
-    smaller = np.minimum(np.diff(indptr)[a], np.diff(indptr)[b])
+    grown_area = np.diff(grown.indptr)
+    smaller = np.minimum(grown_area[a], grown_area[b])
     limit = parameters.max_area_somas * np.pi / 4 * diameter_px**2
     chosen = shared.data > parameters.touching_share * smaller
     chosen &= area[a] + area[b] < limit

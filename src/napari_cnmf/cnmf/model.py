@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.background import HatGrid
 
 
@@ -20,8 +21,9 @@ class Model:
 
     Attributes
     ----------
-    field_shape : tuple of int
-        (Y, X) of the field or patch.
+    valid : ndarray of bool
+        (Y, X), pixels of the field or patch that hold data; all others are zero in the
+        movie, in the footprints and in the weights.
     grid : HatGrid
         Where the background's time courses live.
     footprints : csc_array
@@ -34,7 +36,7 @@ class Model:
         (nodes, T) float32.
     """
 
-    field_shape: tuple[int, int]
+    valid: np.ndarray
     grid: HatGrid
     footprints: sp.csc_array
     traces: np.ndarray
@@ -43,6 +45,25 @@ class Model:
 
     def __len__(self) -> int:
         return len(self.traces)
+
+    @property
+    def field_shape(self) -> tuple[int, int]:
+        """Rows and columns (Y, X)."""
+        height, width = self.valid.shape
+        return height, width
+
+    def grown(self, radius_px: int) -> sp.csc_array:
+        """Supports (pixels, K) grown by a disc, where there is data; ones."""
+        indptr, pixels = kernels.dilate(
+            self.footprints.indptr,
+            self.footprints.indices,
+            *self.field_shape,
+            radius_px,
+        )
+        inside = self.valid.ravel()[pixels].astype(np.float32)
+        grown = sp.csc_array((inside, pixels, indptr), shape=self.footprints.shape)
+        grown.eliminate_zeros()
+        return grown
 
     def select(self, which: np.ndarray) -> Model:
         """Keep the chosen cells."""

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.ndimage import gaussian_filter
 
 from napari_cnmf.cnmf import kernels
+from napari_cnmf.cnmf.background import smoothed
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters, SpatialParameters
 
@@ -45,12 +45,9 @@ def update_footprints(
 
 def candidates(model: Model, search_px: int) -> sp.csr_array:
     """Cells that each pixel may belong to: (pixels, K), explicit zeros."""
-    footprints = model.footprints
-    indptr, indices = kernels.dilate(
-        footprints.indptr, footprints.indices, *model.field_shape, search_px
-    )
-    zeros = np.zeros(len(indices), np.float32)
-    return sp.csc_array((zeros, indices, indptr), shape=footprints.shape).tocsr()
+    near = model.grown(search_px)
+    near.data[:] = 0
+    return near.tocsr()
 
 
 def regress(
@@ -109,9 +106,8 @@ def outlined(
     footprints = by_pixel.tocsc()
     energy = np.einsum("kt,kt->k", *[centred(model.traces)] * 2)
     _cut(footprints, energy, model.field_shape, parameters.spatial)
-    smooth = gaussian_filter(
-        weights.reshape(model.field_shape), parameters.background.weight_smoothing_px
-    )
+    sigma_px = parameters.background.weight_smoothing_px
+    smooth = smoothed(weights.reshape(model.field_shape), model.valid, sigma_px)
     return replace(model, footprints=footprints, weights=smooth.ravel())
 
 

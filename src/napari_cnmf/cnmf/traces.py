@@ -23,7 +23,7 @@ from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import normalised_frames, tiles
+from napari_cnmf.movie.normalised import bridge, normalised_frames, tiles
 from napari_cnmf.movie.store import TILE_PX
 
 DEFAULT_DECAY_S = 0.5
@@ -151,7 +151,8 @@ def project(
     Returns
     -------
     NormalEquations
-        For the movie with its mean removed, in units of the pixels' noise.
+        For the movie with its mean removed, in units of the pixels' noise; without the
+        frames that are left out.
     """
     n_rows = len(model) + model.grid.n_nodes
     target = np.empty((n_rows, movie.n_frames), np.float32)
@@ -165,6 +166,7 @@ def project(
     parts = model_tiles(model, TILE_PX)
     projector = Projector(movie, summary, parts, len(model), model.grid.n_nodes, block)
     backend.run(projector, range(0, movie.n_frames, block), collect, cancel)
+    bridge(target, np.array(movie.left_out, np.int64))
     return NormalEquations(gram(model), target, len(model))
 
 

@@ -15,6 +15,7 @@ from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reade
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 RATE_NAMES = ("frame_rate_hz", "frame_rate", "fr", "fps")
+SIZE_NAME = "pixel_size_um"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,19 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file to be written, through one of Python's: a full disk closes it.
+
+    From Python 3.13 on, h5py then raises a SystemError in the context of the OSError.
+    """
+    try:
+        with path.open("w+b") as raw, h5py.File(raw, "w") as file:
+            yield file
+    except SystemError as error:
+        raise error.__cause__ or error.__context__ or error from None
+
+
 @register_reader("HDF5", SUFFIXES, h5py.is_hdf5)
 def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
     """Open one HDF5 file.
@@ -73,10 +87,10 @@ def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
     """
     with _opened(path) as file:
         dataset = _chosen_dataset(file, path, options.dataset)
-        rate = _stated_rate(dataset)
+        rate, size = _stated_rate(dataset), _stated_pixel_size(dataset)
         dtype = dataset.dtype.newbyteorder("=")
         source = DatasetFrames(path, dataset.name, dataset.shape, dtype)
-    return OpenedFile(source, rate, selection=source.dataset)
+    return OpenedFile(source, rate, size, source.dataset)
 
 
 def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Dataset:
@@ -128,3 +142,12 @@ def _stated_rate(dataset: h5py.Dataset) -> float | None:
             if rate.size == 1 and rate.dtype.kind in "iuf" and 0 < rate < np.inf:
                 return float(rate.item())
     return None
+
+
+def _stated_pixel_size(dataset: h5py.Dataset) -> tuple[float, float] | None:
+    """Return height and width of a pixel among the attributes of the dataset."""
+    size = np.asarray(dataset.attrs.get(SIZE_NAME, np.nan))
+    is_pair = size.shape == (2,) and size.dtype.kind in "iuf"
+    if not is_pair or not np.all((size > 0) & (size < np.inf)):
+        return None
+    return float(size[0]), float(size[1])

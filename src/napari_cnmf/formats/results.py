@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.curation import folded_in, with_curation
+from napari_cnmf.formats.hdf5 import new_file
 from napari_cnmf.formats.layout import leaves, restored
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
@@ -45,6 +44,7 @@ _CIRCUMSTANCES = (
 AXES = {
     "shifts/values": ("frame, (y, x)", "px"),
     "shifts/template": ("y, x", "movie"),
+    "shifts/drift": ("frame, (y, x)", "px"),
     "shifts/patches/values": ("frame, patch, (y, x)", "px"),
     "shifts/patches/centres": ("patch, (y, x)", "px"),
     "registration/before/mean": ("y, x", "movie"),
@@ -112,6 +112,8 @@ class MovieInfo:
     frame_rate_hz : float, optional
     pixel_size_um : (float, float), optional
         Height and width of a pixel (y, x).
+    dtype : str, optional
+        Type of a pixel.
     """
 
     shape: tuple[int, int, int]
@@ -119,6 +121,7 @@ class MovieInfo:
     files: tuple[FileSpan, ...] = ()
     frame_rate_hz: float | None = None
     pixel_size_um: tuple[float, float] | None = None
+    dtype: str | None = None
 
     @classmethod
     def of(cls, movie: Movie) -> MovieInfo:
@@ -129,6 +132,7 @@ class MovieInfo:
             movie.files,
             movie.frame_rate_hz,
             movie.pixel_size_um,
+            movie.dtype.name,
         )
 
 
@@ -212,23 +216,10 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> Result
     with (
         folded_in(result, path) as whole,
         replacing(path) as temporary,
-        _file_to_write(temporary) as file,
+        new_file(temporary) as file,
     ):
         _write(whole, file)
     return whole
-
-
-@contextmanager
-def _file_to_write(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file through one of Python's; on a full disk it is closed too.
-
-    From Python 3.13 on, h5py then raises a SystemError in the context of the OSError.
-    """
-    try:
-        with path.open("w+b") as raw, h5py.File(raw, "w") as file:
-            yield file
-    except SystemError as error:
-        raise error.__cause__ or error.__context__ or error from None
 
 
 def load(path: str | Path) -> Result:

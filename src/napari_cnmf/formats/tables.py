@@ -16,6 +16,8 @@ from napari_cnmf.components import Components
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.results import Result
+from napari_cnmf.movie.registration import Registration
+from napari_cnmf.movie.shifts import Shifts
 
 
 def export_npz(
@@ -28,6 +30,13 @@ def export_npz(
     ``accepted`` (K bool), ``snr``, ``r_value`` (K), ``shifts`` (T x 2, px, how far the
     content moved, positive down and right), ``dims`` (Y, X), ``order`` ("C": pixel
     = y * X + x) and ``frame_rate`` (Hz). What was not computed is NaN, shifts zero.
+
+    With summary images also ``valid`` (Y x X bool, pixels that hold data) and
+    ``borders`` (4, rows and columns without data at the top, bottom, left, right);
+    after a registration ``bad_frames`` (numbers of the frames that remain bad) and
+    ``correlation_before``, ``correlation_after`` (T, of each frame with the template);
+    after a piecewise one ``patch_shifts`` (T x P x 2, px, as ``shifts``) and
+    ``patch_centers`` (P x 2; y, x).
 
     Parameters
     ----------
@@ -66,6 +75,7 @@ def export_npz(
         "order": np.array("C"),
         "frame_rate": np.array(cells.frame_rate_hz),
     }
+    arrays |= _registration_arrays(result)
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -78,7 +88,9 @@ def export_csv(
     ``traces_raw.csv``, ``traces_denoised.csv``, ``deconvolved.csv`` and ``dff.csv``
     (if computed) have a first column ``time_s`` and one column per cell, named by its
     id; ``cells.csv`` has one row per cell: centre, area, verdict and its reasons, and
-    all quality values. Either all files are written or none.
+    all quality values; ``motion.csv`` (if registered) has one row per frame: its shift,
+    its correlation with the template before and after, and why it remains bad. Either
+    all files are written or none.
 
     Parameters
     ----------
@@ -108,6 +120,10 @@ def export_csv(
         if values is not None
     }
     tables["cells.csv"] = partial(_write_cells, cells, result.movie.pixel_size_um)
+    if result.shifts is not None:
+        tables["motion.csv"] = partial(
+            _write_motion, result.shifts, result.registration, cells.frame_rate_hz
+        )
     with ExitStack() as renamed_at_the_end:
         for name, write in tables.items():
             path = renamed_at_the_end.enter_context(replacing(Path(folder) / name))
@@ -123,6 +139,24 @@ def _chosen(result: Result, accepted_only: bool) -> Components:
         )
     cells = result.components
     return cells.select(cells.accepted) if accepted_only else cells
+
+
+def _registration_arrays(result: Result) -> dict[str, np.ndarray]:
+    """Return what the registration found besides the shifts of whole frames."""
+    arrays: dict[str, np.ndarray] = {}
+    summary, found, shifts = result.summary, result.registration, result.shifts
+    if summary is not None:
+        arrays |= {"valid": summary.valid, "borders": np.array(summary.borders)}
+    if found is not None:
+        arrays |= {
+            "bad_frames": found.bad_frames,
+            "correlation_before": found.correlation_before,
+            "correlation_after": found.correlation_after,
+        }
+    if shifts is not None and shifts.patches is not None:
+        arrays["patch_shifts"] = shifts.patches.values
+        arrays["patch_centers"] = shifts.patches.centres
+    return arrays
 
 
 def _write_traces(cells: Components, values: np.ndarray, file: TextIO) -> None:
@@ -163,6 +197,33 @@ def _write_cells(
         }
         # Images have no place in a table.
         columns |= {k: v for k, v in scores.items() if v is not None and v.ndim == 1}
+    _write_columns(columns, file)
+
+
+def _write_motion(
+    shifts: Shifts, found: Registration | None, frame_rate_hz: float, file: TextIO
+) -> None:
+    """One line per frame: when, how far it had moved, and how well it now fits."""
+    frames = np.arange(len(shifts.values))
+    columns: dict[str, np.ndarray] = {
+        "frame": frames,
+        "time_s": frames / frame_rate_hz,
+        "dy_px": shifts.values[:, 0],
+        "dx_px": shifts.values[:, 1],
+    }
+    if found is not None:
+        columns |= {
+            "correlation_before": found.correlation_before,
+            "correlation_after": found.correlation_after,
+            "reasons": np.array(
+                ["; ".join(found.reasons(t)) for t in range(len(frames))]
+            ),
+        }
+    _write_columns(columns, file)
+
+
+def _write_columns(columns: dict[str, np.ndarray], file: TextIO) -> None:
+    """Columns of the same length, below their names."""
     table = csv.writer(file)
     table.writerow(columns)
     table.writerows(zip(*map(_texts, columns.values()), strict=True))

@@ -5,7 +5,8 @@ a trigonometric polynomial in the shift: its value and derivatives at any real s
 are sums over the product of the two spectra. A grid of lags in the low band finds the
 peak, Newton steps on the low band and then on the full band refine it, so that one
 forward FFT per frame and no inverse FFT is needed. A frame is moved back by cubic
-convolution (Keys 1981, a = -0.75) along y, then along x, on one row at a time.
+convolution (Keys 1981, a = -0.75) along y, then along x, on one row at a time; what
+was out of view is not made up from its neighbours but taken from an image.
 
 References
 ----------
@@ -210,8 +211,18 @@ def _blend(
 
 
 @kernel
-def shift_back(frames: np.ndarray, shifts: np.ndarray, moved: np.ndarray) -> None:
-    """Move each frame back by its shift, the edge replicated, into `moved`."""
+def _seen(shift: float, side: int) -> tuple[int, int]:
+    """First pixel along a side that was in view, and that after the last."""
+    first = min(max(np.ceil(-shift), 0.0), float(side))
+    stop = min(max(np.floor(side - 1 - shift) + 1, first), float(side))
+    return int(first), int(stop)
+
+
+@kernel
+def shift_back(
+    frames: np.ndarray, shifts: np.ndarray, fill: np.ndarray, moved: np.ndarray
+) -> None:
+    """Move each frame back by its shift; what was out of view is taken from `fill`."""
     n, n_y, n_x = frames.shape
     row = np.empty(n_x + 3, np.float32)
     for t in range(n):
@@ -235,3 +246,8 @@ def shift_back(frames: np.ndarray, shifts: np.ndarray, moved: np.ndarray) -> Non
             for i in range(right, row.size):
                 row[i] = row[right - 1]
             _blend(moved[t, y], row[:-3], row[1:-2], row[2:-1], row[3:], weights_x)
+        seen_y, seen_x = _seen(shifts[t, 0], n_y), _seen(shifts[t, 1], n_x)
+        moved[t, : seen_y[0]] = fill[: seen_y[0]]
+        moved[t, seen_y[1] :] = fill[seen_y[1] :]
+        moved[t, :, : seen_x[0]] = fill[:, : seen_x[0]]
+        moved[t, :, seen_x[1] :] = fill[:, seen_x[1] :]

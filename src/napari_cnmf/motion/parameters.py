@@ -29,18 +29,19 @@ class MotionParameters(Parameters):
         high=200,
         caiman="motion.max_shifts",
     )
-    grid_step_px: int = param(
-        96,
-        "Piecewise: distance between the patches, whose shifts are found one by one.",
+    grid_step_px: int | None = param(
+        None,
+        "Piecewise: distance between the patches whose displacements are found. Auto "
+        "takes a tenth of the shorter side, at least 24.",
         unit="px",
         low=8,
         high=2000,
         caiman="motion.strides",
     )
-    grid_overlap_px: int = param(
-        32,
+    grid_overlap_px: int | None = param(
+        None,
         "Piecewise: how far neighbouring patches overlap; a patch is a step and an "
-        "overlap wide.",
+        "overlap wide. Auto takes the step.",
         unit="px",
         low=0,
         high=2000,
@@ -73,8 +74,9 @@ class MotionParameters(Parameters):
         advanced=True,
     )
     min_seen: float = param(
-        0.98,
-        "A pixel is used if it was in view in this share of the frames.",
+        0.8,
+        "A pixel is used if it was in view in this share of the frames; more loses cells "
+        "at the border, less may find false ones there.",
         low=0.5,
         high=1.0,
         advanced=True,

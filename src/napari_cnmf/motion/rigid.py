@@ -51,7 +51,11 @@ class Reference:
     limit_px: tuple[float, float]
 
 
-def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
+def prepare_reference(
+    template: np.ndarray,
+    max_shift_px: float,
+    high_pass_px: float = HIGH_PASS_SIGMA_PX,
+) -> Reference:
     """Filter a template and transform it, once for all frames.
 
     Parameters
@@ -61,6 +65,8 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
     max_shift_px : float
         Largest shift searched for in each direction; never more than a quarter
         of the field.
+    high_pass_px : float
+        Sigma of the high-pass: wider structures are not looked at.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def prepare_reference(template: np.ndarray, max_shift_px: float) -> Reference:
     """
     height, width = (_fast_length(n) for n in template.shape)
     top, left = (template.shape[0] - height) // 2, (template.shape[1] - width) // 2
-    image = _filtered(template[top : top + height, left : left + width])
+    image = _filtered(template[top : top + height, left : left + width], high_pass_px)
     limit_y, limit_x = (search_limit(max_shift_px, n) for n in image.shape)
     low_y, low_x = (_n_modes(n, *_LOW_BAND) for n in image.shape)
     spectrum = _band(image)
@@ -108,7 +114,7 @@ def estimate_shifts(frames: np.ndarray, reference: Reference) -> np.ndarray:
     """
     shifts = np.empty((len(frames), 2), np.float32)
     kernels.estimate(
-        _read_only(frames),
+        read_only(frames),
         reference.spectrum,
         reference.phase_y,
         reference.phase_x,
@@ -119,7 +125,9 @@ def estimate_shifts(frames: np.ndarray, reference: Reference) -> np.ndarray:
     return shifts
 
 
-def apply_shifts(frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+def apply_shifts(
+    frames: np.ndarray, shifts: np.ndarray, fill: np.ndarray
+) -> np.ndarray:
     """Move frames back by their shifts.
 
     Parameters
@@ -128,18 +136,20 @@ def apply_shifts(frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
         (n, Y, X) float32.
     shifts : ndarray
         (n, 2), pixels, how far the content has moved: (dy, dx).
+    fill : ndarray
+        (Y, X), for pixels that lay out of view.
 
     Returns
     -------
     ndarray
-        (n, Y, X) float32; what lies outside the frame repeats its edge.
+        (n, Y, X) float32.
     """
     moved = np.empty(frames.shape, np.float32)
-    kernels.shift_back(_read_only(frames), _read_only(shifts), moved)
+    kernels.shift_back(read_only(frames), read_only(shifts), read_only(fill), moved)
     return moved
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
     """Contiguous float32 view that no one writes to: one kind, one compilation."""
     view = np.ascontiguousarray(array, dtype=np.float32).view()
     view.flags.writeable = False
@@ -158,15 +168,15 @@ def _fast_length(n: int) -> int:
         n -= 1
 
 
-def _filtered(image: np.ndarray) -> np.ndarray:
+def _filtered(image: np.ndarray, high_pass_px: float) -> np.ndarray:
     """Band-pass, then taper to zero at the edge."""
     image = image.astype(np.float64) - image.min()  # a constant gives exact zeros
     smooth = gaussian_filter(image, LOW_PASS_SIGMA_PX)
-    smooth = smooth - gaussian_filter(smooth, HIGH_PASS_SIGMA_PX)
-    return smooth * np.outer(*(_taper(n) for n in image.shape))
+    smooth = smooth - gaussian_filter(smooth, high_pass_px)
+    return smooth * np.outer(*(taper(n) for n in image.shape))
 
 
-def _taper(n: int) -> np.ndarray:
+def taper(n: int) -> np.ndarray:
     """Window of `n` pixels with raised-cosine edges; shorter edges in a tiny field."""
     edge = min(TAPER_PX, n // 4)
     distance = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
@@ -190,7 +200,7 @@ def _band(image: np.ndarray) -> np.ndarray:
 
 def _planes(spectrum: np.ndarray) -> np.ndarray:
     """Real and imaginary part, one after the other, float32."""
-    return _read_only(np.stack([spectrum.real, spectrum.imag]))
+    return read_only(np.stack([spectrum.real, spectrum.imag]))
 
 
 def _lag_phases(cycles_per_px: np.ndarray, limit_px: float) -> np.ndarray:
@@ -198,7 +208,7 @@ def _lag_phases(cycles_per_px: np.ndarray, limit_px: float) -> np.ndarray:
     n_lags = math.ceil(limit_px / kernels.LAG_STEP_PX)
     lags = kernels.LAG_STEP_PX * np.arange(-n_lags, n_lags + 1)
     angle = 2 * np.pi * lags[:, None] * cycles_per_px
-    return _read_only(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    return read_only(np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
 def _centred(

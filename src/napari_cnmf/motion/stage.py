@@ -1,13 +1,14 @@
 """The stage `correct`: from the raw movie to the registered store, read once.
 
 Sample frames give the template and the scale of the stored codes. Then each block of
-frames is read, registered, turned into codes, summed for the summary images, binned
-and written, all while it is in memory.
+frames is read, registered, turned into codes, summed for the summary images (as it was
+recorded too), compared with the template, binned and written, all while it is in
+memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -15,26 +16,23 @@ import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.compute.backend import check_cancel
+from napari_cnmf.motion.blockpass import BlockPass, Found, Sums
+from napari_cnmf.motion.borders import seen_borders, valid_area
+from napari_cnmf.motion.metrics import flag_frames
 from napari_cnmf.motion.parameters import MotionParameters
-from napari_cnmf.motion.rigid import (
-    Reference,
-    apply_shifts,
-    estimate_shifts,
-    prepare_reference,
-    search_limit,
-)
-from napari_cnmf.motion.template import build_template
+from napari_cnmf.motion.plan import Alignment, choose_plan
+from napari_cnmf.motion.registrar import LocalRegistrar
+from napari_cnmf.motion.rigid import search_limit
 from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
 from napari_cnmf.movie.fingerprint import fingerprint_of
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
-from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
-from napari_cnmf.movie.shifts import Shifts
-from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
-from napari_cnmf.summary.images import Accumulator
+from napari_cnmf.movie.registration import Registration
+from napari_cnmf.movie.shifts import PatchShifts, Shifts
+from napari_cnmf.movie.store import StoreHeader, draft
 from napari_cnmf.summary.parameters import SummaryParameters
-from napari_cnmf.summary.stage import encode, warn_of_clipping
+from napari_cnmf.summary.stage import summarise, warn_of_clipping
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +45,15 @@ class Correction:
         The registered movie, on disk; its source is a `TiledStore`.
     shifts : Shifts or None
         How far each frame had moved; None if nothing was registered.
+    registration : Registration or None
+        How well that went; None likewise.
     summary : SummaryImages
         Images of the registered movie.
     """
 
     movie: Movie
     shifts: Shifts | None
+    registration: Registration | None
     summary: SummaryImages
 
 
@@ -67,6 +68,8 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     progress: Progress = silent,
     cancel: Event | None = None,
     valid: np.ndarray | None = None,
+    shifts: Shifts | None = None,
+    template: np.ndarray | None = None,
     block: int | None = None,
 ) -> Correction:
     """Register a movie, store it and summarise it.
@@ -90,6 +93,10 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         Stops the stage once set; nothing is left at `path`.
     valid : ndarray (Y, X) of bool, optional
         Pixels that hold data.
+    shifts : Shifts, optional
+        Found before for these frames, in another channel: applied as they are.
+    template : ndarray (Y, X), optional
+        Of an earlier registration: the frames are registered to it.
     block : int, optional
         Frames of a block, whole groups (see `group_frames`); no result depends on
         it. The size of the field decides by default.
@@ -106,114 +113,84 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         If it was cancelled.
     """
     path = Path(path)
-    sample = sample_frames(movie, parameters.template_frames)
     check_cancel(cancel)
-    template, reference = _template(sample, parameters)
+    plan = choose_plan(
+        movie, parameters, store.noise_steps, known=shifts, template=template
+    )
     check_cancel(cancel)
-    scale = _scale(sample, template, reference, store.noise_steps)
-    del sample
+    given = [template] if shifts is None else [shifts.values]
     header = StoreHeader(
-        step=scale.step,
+        step=plan.scale.step,
         bin_frames=choose_bin(movie.n_frames, movie.frame_rate_hz, store.bin_s),
-        fingerprint=fingerprint_of(movie.fingerprint, repr(parameters), repr(store)),
+        fingerprint=fingerprint_of(
+            movie.fingerprint,
+            repr(parameters),
+            repr(store),
+            *(a.tobytes() for a in given if a is not None),
+        ),
         source_fingerprint=movie.fingerprint,
         frame_rate_hz=movie.frame_rate_hz,
         pixel_size_um=movie.pixel_size_um,
     )
     block = block or block_frames(movie.field_shape, header.bin_frames)
-    shifts: list[np.ndarray] = []
-    sums = Accumulator.empty(movie.field_shape, group_frames(header.bin_frames))
+    parts: list[Found] = []
+    sums = Sums.empty(movie.field_shape, header.bin_frames)
     n_clipped = 0
     watch = Stopwatch(progress, "correct", movie.n_frames, "frames")
 
-    def collect(part: _BlockResult) -> None:
+    def collect(result: tuple[Sums, list[Found], int]) -> None:
         nonlocal n_clipped
-        shifts.append(part.shifts)
-        sums.merge(part.sums)
-        n_clipped += part.n_clipped
-        watch.advance(part.sums.n_frames)
+        sums.merge(result[0])
+        parts.extend(result[1])
+        n_clipped += result[2]
+        watch.advance(result[0].after.n_frames)
 
-    with draft(path, header, scale.base, movie.n_frames, block) as unfinished:
-        work = _BlockPass(movie, reference, scale, unfinished)
+    with draft(path, header, plan.scale.base, movie.n_frames, block) as unfinished:
+        work = BlockPass(movie, plan, unfinished)
         backend.run(work, range(0, movie.n_frames, block), collect, cancel)
         finished = unfinished.finish(path, n_clipped)
     warn_of_clipping(n_clipped, movie)
-    return Correction(
-        finished.movie().with_(files=movie.files),
-        _shifts(shifts, template, parameters),
-        sums.images(scale, summary.neighbours, valid),
+    registered = finished.movie().with_(files=movie.files)
+    if plan.alignment is None:
+        images = sums.after.images(plan.scale, summary.neighbours, valid)
+        return Correction(registered, None, None, images)
+    found = Found.joined(parts)
+    moves = _shifts(found, plan.alignment, parameters)
+    registration = Registration(
+        before=sums.before.images(plan.scale, summary.neighbours, valid),
+        correlation_before=found.before[:, 0],
+        correlation_after=found.after[:, 0],
+        residual_before=found.residual[:, 0],
+        residual_after=found.residual[:, 1],
+        bin_frames=group_frames(header.bin_frames),
+        flags=flag_frames(moves, found.after),
     )
+    left_out = registration.left_out
+    borders = seen_borders(moves, parameters.min_seen, left_out)
+    seen = valid_area(registration.before.valid, borders)
+    images = sums.after.images(plan.scale, summary.neighbours, seen)
+    if parameters.leave_out_bad and left_out:
+        registered = registered.with_(left_out=left_out)
+        images = summarise(
+            registered, summary, backend=backend, cancel=cancel, valid=seen
+        )
+    return Correction(registered, moves, registration, images)
 
 
-@dataclass(frozen=True, eq=False)
-class _BlockResult:
-    """What one block gives: shifts (n, 2), sums, and values that were clipped."""
-
-    shifts: np.ndarray
-    sums: Accumulator
-    n_clipped: int
-
-
-@dataclass(frozen=True, eq=False)
-class _BlockPass:
-    """The task of one block: read, register, encode, sum and write it."""
-
-    movie: Movie
-    reference: Reference | None
-    scale: Scale
-    store: TiledStore
-
-    def __call__(self, first: int) -> _BlockResult:
-        """Work on the block that begins with a frame."""
-        last = min(first + self.store.block_frames, self.movie.n_frames)
-        found: list[np.ndarray] = []
-
-        def register(frames: np.ndarray) -> np.ndarray:
-            if self.reference is None:
-                return frames
-            found.append(estimate_shifts(frames, self.reference))
-            return apply_shifts(frames, found[-1])
-
-        raw = self.movie.read(slice(first, last))
-        codes, n_clipped = encode(raw, self.scale, register)
-        del raw
-        self.store.write(first, codes)
-        group = group_frames(self.store.header.bin_frames)
-        sums = Accumulator.empty(self.movie.field_shape, group)
-        sums.add(codes)
-        shifts = np.concatenate(found) if found else np.empty((0, 2), np.float32)
-        return _BlockResult(shifts, sums, n_clipped)
-
-
-def _template(
-    sample: np.ndarray, parameters: MotionParameters
-) -> tuple[np.ndarray, Reference | None]:
-    """Return the image to register to, and that made ready if it is needed."""
-    if parameters.mode == "none":
-        return sample.mean(axis=0), None
-    limit_px = parameters.max_shift_px
-    template = build_template(sample, limit_px, parameters.template_iterations)
-    return template, prepare_reference(template, limit_px)
-
-
-def _scale(
-    sample: np.ndarray,
-    template: np.ndarray,
-    reference: Reference | None,
-    noise_steps: float,
-) -> Scale:
-    """Return the scale of the codes; motion must not pass for noise."""
-    still = runs_for_noise(sample)
-    if reference is not None:
-        still = apply_shifts(still, estimate_shifts(still, reference))
-    return choose_scale(sample, template, still, noise_steps)
-
-
-def _shifts(
-    parts: list[np.ndarray], template: np.ndarray, parameters: MotionParameters
-) -> Shifts | None:
-    """Return the shifts of all blocks, None if nothing was registered."""
-    if parameters.mode == "none":
-        return None
-    limit_px = search_limit(parameters.max_shift_px, min(template.shape))
-    return Shifts(np.concatenate(parts), template, limit_px)
+def _shifts(found: Found, how: Alignment, parameters: MotionParameters) -> Shifts:
+    """Return the shifts of all frames."""
+    motion, finder, template = found.motion, how.finder, how.target.template
+    shifts = Shifts(
+        motion.shifts,
+        template,
+        search_limit(parameters.max_shift_px, min(template.shape)),
+        line_offset_px=how.line_offset_px,
+    )
+    if motion.fields is not None:
+        grid = np.meshgrid(*finder.places, indexing="ij")
+        centres = np.stack(grid, axis=-1).reshape(-1, 2).astype(np.float32)
+        shifts = replace(shifts, patches=PatchShifts(motion.fields, centres))
+    if isinstance(finder, LocalRegistrar):
+        stretches = finder.stretch(np.arange(len(motion.shifts)))
+        shifts = replace(shifts, drift=finder.drift[stretches])
+    return shifts

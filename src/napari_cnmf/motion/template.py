@@ -2,20 +2,31 @@
 
 Groups of neighbouring frames are averaged and the median is taken over the groups, so
 that flashes or dark frames do not show. The frames are registered to this image and
-averaged again; their median shift is kept at zero, so that nothing moves needlessly.
+averaged again; their median displacement is kept at zero, everywhere, so that nothing
+moves needlessly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from napari_cnmf.motion.rigid import apply_shifts, estimate_shifts, prepare_reference
+from napari_cnmf.motion.rigid import (
+    HIGH_PASS_SIGMA_PX,
+    apply_shifts,
+    estimate_shifts,
+    prepare_reference,
+)
 
 _MOST_GROUPS = 20
 
 
 def build_template(
-    frames: np.ndarray, max_shift_px: float, iterations: int = 2
+    frames: np.ndarray,
+    max_shift_px: float,
+    iterations: int = 2,
+    high_pass_px: float = HIGH_PASS_SIGMA_PX,
 ) -> np.ndarray:
     """Average of frames after they are registered to each other.
 
@@ -27,23 +38,51 @@ def build_template(
         Largest shift searched for in each direction.
     iterations : int
         How often the frames are registered to the image and averaged again.
+    high_pass_px : float
+        Sigma; wider structures are not looked at.
 
     Returns
     -------
     ndarray
         (Y, X) float32.
     """
-    shifts = np.zeros((len(frames), 2), np.float32)
-    template = _robust_mean(frames, shifts)
+    template = average(len(frames), lambda group: frames[group])[0]
     for _ in range(iterations):
-        shifts = estimate_shifts(frames, prepare_reference(template, max_shift_px))
+        reference = prepare_reference(template, max_shift_px, high_pass_px)
+        shifts = estimate_shifts(frames, reference)
         shifts -= np.median(shifts, axis=0)
-        template = _robust_mean(frames, shifts)
+        template = average(len(frames), _shifted(frames, shifts, template))[0]
     return template
 
 
-def _robust_mean(frames: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Median over groups of the mean of the frames moved back by their shifts."""
-    groups = np.array_split(np.arange(len(frames)), min(_MOST_GROUPS, len(frames)))
-    means = [apply_shifts(frames[g], shifts[g]).mean(axis=0) for g in groups]
-    return np.median(means, axis=0).astype(np.float32)
+def average(
+    n_frames: int, still: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image that frames have in common, and their variance about it.
+
+    Parameters
+    ----------
+    n_frames : int
+        How many there are.
+    still : callable
+        Gives those of some numbers (m,), registered; asked for few at a time.
+
+    Returns
+    -------
+    image, variance : ndarray
+        (Y, X) float32: medians over groups of their means, and of the mean squares of
+        the distance from that image.
+    """
+    groups = np.array_split(np.arange(n_frames), min(_MOST_GROUPS, n_frames))
+    moments = [(f.mean(axis=0), f.var(axis=0)) for f in map(still, groups)]
+    means, within = (np.array(part) for part in zip(*moments, strict=True))
+    image = np.median(means, axis=0).astype(np.float32)
+    variance = np.median(within + (means - image) ** 2, axis=0).astype(np.float32)
+    return image, variance
+
+
+def _shifted(
+    frames: np.ndarray, shifts: np.ndarray, fill: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Give what moves some of the frames back."""
+    return lambda group: apply_shifts(frames[group], shifts[group], fill)

@@ -184,11 +184,13 @@ class Movie:
         if window == self._bounded(WHOLE, WHOLE, WHOLE):
             return self
         taken, step = window[0], window[0].step
+        numbers = range(taken.start, taken.stop, step)
         return replace(
             self,
             source=SubsetSource(self.source, *window),
             frame_rate_hz=self.frame_rate_hz and self.frame_rate_hz / step,
             files=tuple(span for f in self.files if (span := _seen_through(f, taken))),
+            left_out=tuple(numbers.index(t) for t in self.left_out if t in numbers),
             fingerprint=fingerprint_of(self.fingerprint, *map(repr, window)),
         )
 

@@ -11,6 +11,9 @@ from napari_cnmf.movie.images import SummaryImages
 #: What may be wrong with a frame after registration; bit i of its flags.
 FRAME_REASONS = ("shift at the limit", "unlike the template", "no signal")
 
+#: Largest share of the frames that is left out.
+MOST_LEFT_OUT = 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class Registration:
@@ -44,6 +47,14 @@ class Registration:
     def bad_frames(self) -> np.ndarray:
         """Numbers of the frames that remain bad, in rising order."""
         return np.flatnonzero(self.flags)
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Bad frames that are better left out; none if so many are bad that a parameter
+        must be wrong.
+        """
+        bad = self.bad_frames
+        return tuple(bad.tolist()) if len(bad) <= MOST_LEFT_OUT * len(self.flags) else ()
 
     def reasons(self, frame: int) -> tuple[str, ...]:
         """Return what is wrong with a frame, nothing for a good one."""

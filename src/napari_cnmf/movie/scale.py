@@ -59,35 +59,48 @@ class Scale:
         return quantise(frames, self.base, self.step, codes)
 
 
-def sample_frames(movie: Movie, count: int) -> np.ndarray:
-    """Read frames in runs of three, spread evenly over the movie.
+def sample_numbers(n_frames: int, count: int) -> np.ndarray:
+    """Numbers of frames in runs of three, spread evenly over a movie.
 
     Parameters
     ----------
-    movie : Movie
-        The movie (T, Y, X).
+    n_frames : int
+        Of the movie.
     count : int
-        About how many frames to read; all of a shorter movie.
-
-    Returns
-    -------
-    ndarray (n, Y, X)
-        float32.
+        About how many to take; all of a shorter movie.
     """
-    if movie.n_frames <= max(count, RUN):
-        return movie.read().astype(np.float32)
-    firsts = np.linspace(0, movie.n_frames - RUN, max(1, count // RUN)).astype(int)
-    sample = np.empty((len(firsts), RUN, *movie.field_shape), np.float32)
-    for run, first in zip(sample, firsts.tolist(), strict=True):
-        run[:] = movie.read(slice(first, first + RUN))
-    return sample.reshape(-1, *movie.field_shape)
+    if n_frames <= max(count, RUN):
+        return np.arange(n_frames)
+    firsts = np.linspace(0, n_frames - RUN, max(1, count // RUN)).astype(int)
+    numbers: np.ndarray = (firsts[:, None] + np.arange(RUN)).ravel()
+    return numbers
 
 
-def runs_for_noise(sample: np.ndarray) -> np.ndarray:
-    """Return some whole runs (n, Y, X) of a sample, enough to tell the noise."""
-    n_runs = len(sample) // RUN
-    runs = sample[: n_runs * RUN].reshape(n_runs, RUN, *sample.shape[1:])
-    return runs[:: max(1, n_runs // NOISE_RUNS)].reshape(-1, *sample.shape[1:])
+def read_numbers(movie: Movie, numbers: np.ndarray) -> np.ndarray:
+    """Read the frames (n, Y, X) of some numbers in rising order, float32."""
+    frames = np.empty((len(numbers), *movie.field_shape), np.float32)
+    for at in np.split(np.arange(len(numbers)), _breaks(numbers)):
+        first, last = int(numbers[at[0]]), int(numbers[at[-1]])
+        frames[at[0] : at[-1] + 1] = movie.read(slice(first, last + 1))
+    return frames
+
+
+def _breaks(numbers: np.ndarray) -> np.ndarray:
+    """Where a number does not follow the one before."""
+    breaks: np.ndarray = np.flatnonzero(np.diff(numbers) != 1) + 1
+    return breaks
+
+
+def sample_frames(movie: Movie, count: int) -> np.ndarray:
+    """Read frames (n, Y, X) in runs of three, spread evenly over the movie, float32."""
+    return read_numbers(movie, sample_numbers(movie.n_frames, count))
+
+
+def noise_runs(n_sampled: int) -> np.ndarray:
+    """Places of some whole runs in a sample of frames, enough to tell the noise."""
+    runs = np.arange(n_sampled // RUN * RUN).reshape(-1, RUN)
+    places: np.ndarray = runs[:: max(1, len(runs) // NOISE_RUNS)].ravel()
+    return places
 
 
 def choose_scale(
@@ -126,4 +139,6 @@ def _median_noise(still: np.ndarray) -> float:
     if not len(runs):
         return 0.0
     bends = runs[:, 0] - 2 * runs[:, 1] + runs[:, 2]
-    return float(np.median(np.sqrt((bends * bends).mean(axis=0) / 6)))
+    # The median of normal values is 0.6745 deviations; a few saturated frames do not
+    # move it, whereas one in a mean would make the step hundreds of times too large.
+    return float(np.median(np.median(np.abs(bends), axis=0)) / (0.6745 * np.sqrt(6)))

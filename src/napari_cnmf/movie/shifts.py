@@ -25,10 +25,16 @@ class PatchShifts:
     centres: np.ndarray
 
     @property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (ny,) and columns (nx,) of the grid of centres."""
+        rows, cols = (np.unique(places) for places in self.centres.T.astype(float))
+        return rows, cols
+
+    @property
     def grid_shape(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
-        rows, cols = (len(np.unique(places)) for places in self.centres.T)
-        return rows, cols
+        rows, cols = self.places
+        return len(rows), len(cols)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,9 @@ class Shifts:
         Of a piecewise-rigid registration; frames were moved back by these instead.
     line_offset_px : float
         How far odd rows lay to the right of even ones in the frames as recorded.
+    drift : ndarray, optional
+        (T, 2) float32, the part of `values` by which the local template of the frame
+        had moved; None if one template served all.
     """
 
     values: np.ndarray
@@ -55,11 +64,13 @@ class Shifts:
     max_shift_px: float
     patches: PatchShifts | None = None
     line_offset_px: float = 0.0
+    drift: np.ndarray | None = None
 
     @property
     def at_limit(self) -> np.ndarray:
         """Frames whose shift lies at the limit of the search, (T,) bool."""
-        reached: np.ndarray = (np.abs(self.values) >= self.max_shift_px - 0.5).any(1)
+        found = self.values if self.drift is None else self.values - self.drift
+        reached: np.ndarray = (np.abs(found) >= self.max_shift_px - 0.5).any(axis=1)
         return reached
 
     @property

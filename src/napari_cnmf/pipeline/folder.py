@@ -45,8 +45,13 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The picture."""
+        """The picture of all that was found."""
         return self.path / "report.png"
+
+    @property
+    def motion_report(self) -> Path:
+        """The picture of the registration."""
+        return self.path / "motion.png"
 
     @property
     def log(self) -> Path:
@@ -97,12 +102,14 @@ class RunFolder:
                 f"{free / 1e9:.1f} GB are free at {self.path}; free space there or "
                 "choose another output folder."
             )
-        for file in (self.result, self.curation, self.report, self.log, self.recipe):
+        reports = (self.report, self.motion_report)
+        for file in (self.result, self.curation, *reports, self.log, self.recipe):
             file.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
         """Remove what a killed run was writing."""
-        for final in (self.movie, self.result, self.report, self.recipe):
+        reports = (self.report, self.motion_report)
+        for final in (self.movie, self.result, *reports, self.recipe):
             for unfinished in self.path.glob(f"{final.name}*.part"):
                 with suppress(OSError):  # whoever needs the name will say so
                     if unfinished.is_dir():

@@ -6,12 +6,22 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.pipeline.stages import STAGES, Session, Stage, registered_movie
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.report.facts import (
+    bad_frames_in_words,
+    borders_in_words,
+    motion_rows,
+)
 
 logger = logging.getLogger(__name__)
+
+_MUCH_BORDER = 0.05  # of a side of the field
 
 
 def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> Result:
@@ -72,15 +82,42 @@ def warn_of_oddities(stage: Stage, result: Result) -> None:
 
 
 def _warn_of_movie(result: Result) -> None:
-    """Tell of a movie without any change, and of shifts that may be cut off."""
+    """Tell how the movie was registered, and what looks wrong with it."""
+    for row in motion_rows(result):
+        logger.info("%s: %s", *row)
     if result.summary is not None and not result.summary.std.any():
         logger.warning("the movie is constant: all its frames are the same")
-    if result.shifts is not None and result.shifts.n_at_limit:
+    _warn_of_frames(result)
+    if result.shifts is not None and result.summary is not None:
+        _warn_of_borders(result.summary)
+
+
+def _warn_of_frames(result: Result) -> None:
+    """Tell of shifts that may be cut off, and of frames that remain bad."""
+    shifts, found = result.shifts, result.registration
+    if shifts is not None and shifts.n_at_limit:
         logger.warning(
             "%d frames have moved as far as the search goes (%g px); raise "
             "motion.max_shift_px",
-            result.shifts.n_at_limit,
-            result.shifts.max_shift_px,
+            shifts.n_at_limit,
+            shifts.max_shift_px,
+        )
+    if found is not None and len(found.bad_frames):
+        logger.warning(
+            "frames that remain bad after registration: %s; cells are searched for "
+            "without them unless motion.leave_out_bad is false",
+            bad_frames_in_words(found),
+        )
+
+
+def _warn_of_borders(summary: SummaryImages) -> None:
+    """Tell of borders without data that take much of the field."""
+    sides = np.repeat(summary.valid.shape, 2)
+    if np.any(summary.borders > _MUCH_BORDER * sides):
+        logger.warning(
+            "motion leaves borders without data (%s), where no cells are found; a "
+            "lower motion.min_seen keeps more of the field",
+            borders_in_words(summary.borders),
         )
 
 

@@ -108,6 +108,7 @@ def _correct(session: Session, result: Result) -> Result:
     return replace(
         result,
         shifts=done.shifts,
+        registration=done.registration,
         summary=done.summary,
         components=None,
         decisions=None,
@@ -240,7 +241,11 @@ def registered_movie(folder: RunFolder, result: Result) -> Movie:
     InputError
         If it is not the one that the result was made from.
     """
-    movie = TiledStore.open(folder.movie).movie().with_(files=result.movie.files)
+    movie = (
+        TiledStore.open(folder.movie)
+        .movie()
+        .with_(files=result.movie.files, left_out=_left_out(result))
+    )
     sources = {r.source for r in result.stages if r.stage != "correct"}
     if sources and movie.fingerprint not in sources:
         raise InputError(
@@ -248,6 +253,14 @@ def registered_movie(folder: RunFolder, result: Result) -> Movie:
             "were found in; run 'correct' again."
         )
     return movie
+
+
+def _left_out(result: Result) -> tuple[int, ...]:
+    """Numbers of the frames that were registered badly and are to be left out."""
+    if result.registration is None:
+        return ()
+    chosen = Recipe.from_toml(result.recipe).motion.leave_out_bad
+    return result.registration.left_out if chosen else ()
 
 
 def _summary(result: Result) -> SummaryImages:

@@ -71,7 +71,10 @@ def caiman_snr(raw: np.ndarray, frame_rate_hz: float, decay_s: float) -> np.ndar
 
 
 def event_frames(
-    denoised: np.ndarray, footprints: sp.csc_array, frame_rate_hz: float
+    denoised: np.ndarray,
+    footprints: sp.csc_array,
+    frame_rate_hz: float,
+    left_out: tuple[int, ...] = (),
 ) -> sp.csr_array:
     """Frames around each component's highest peaks in which no neighbour has its own.
 
@@ -83,6 +86,8 @@ def event_frames(
         (pixels, K). Components are neighbours if the cosine between their footprints
         is above 0.1.
     frame_rate_hz : float
+    left_out : tuple of int
+        Frames of no use.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def event_frames(
         (K, T) bool. A component whose neighbours leave it no frame keeps them all; one
         without peaks has none.
     """
-    events = _peak_windows(denoised, frame_rate_hz)
+    events = _peak_windows(denoised, frame_rate_hz, left_out)
     norms = np.maximum(norm(footprints, axis=0), 1e-30)
     unit = footprints @ sp.diags_array(1 / norms)
     overlaps = sp.csr_array((unit.T @ unit) > _OVERLAP_COSINE, dtype=np.int32)
@@ -248,16 +253,21 @@ def _snr(traces: np.ndarray, window: int) -> np.ndarray:
     return -ndtri_exp(sums.min(axis=1) / window)
 
 
-def _peak_windows(denoised: np.ndarray, frame_rate_hz: float) -> sp.csr_array:
+def _peak_windows(
+    denoised: np.ndarray, frame_rate_hz: float, left_out: tuple[int, ...]
+) -> sp.csr_array:
     """Frames (K, T) int32 around the highest peaks of each trace."""
     before = min(-2, math.floor(-_BEFORE_PEAK_S * frame_rate_hz))
     after = max(5, math.ceil(_AFTER_PEAK_S * frame_rate_hz))
     n_frames = denoised.shape[1]
+    usable = np.ones(n_frames, bool)
+    usable[list(left_out)] = False
     windows = []
     for trace in denoised:
         peaks = _highest_peaks(trace)
         frames = np.unique(peaks[:, None] + np.arange(before, after))
-        windows.append(frames[(frames >= 0) & (frames < n_frames)])
+        frames = frames[(frames >= 0) & (frames < n_frames)]
+        windows.append(frames[usable[frames]])
     indptr = np.cumsum([0, *map(len, windows)])
     indices = np.concatenate([np.zeros(0, np.int64), *windows])
     ones = np.ones(len(indices), np.int32)

@@ -19,6 +19,7 @@ from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import (
     bin_length,
     bin_traces,
+    bins_left_out,
     gains,
     normalised_bins,
     tiles,
@@ -83,7 +84,9 @@ def event_images(
     bin_frames = bin_length(movie)
     side = 2 * half_px + 1
     corners = np.rint(components.centres).astype(np.int64) - half_px
-    weights = event_weights(bin_traces(components.denoised, bin_frames))
+    active = bin_traces(components.denoised, bin_frames)
+    active[:, bins_left_out(movie.left_out, bin_frames, movie.n_frames)] = 0
+    weights = event_weights(active)
     events = np.zeros((len(components), side, side), np.float32)
 
     def collect(part: tuple[np.ndarray, np.ndarray]) -> None:

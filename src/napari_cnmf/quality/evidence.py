@@ -12,12 +12,14 @@ import numpy as np
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.movie import Movie
-from napari_cnmf.movie.normalised import bin_traces
+from napari_cnmf.movie.normalised import bin_traces, bins_left_out
 from napari_cnmf.quality.caiman import event_frames
 from napari_cnmf.quality.events import event_weights
 
 
-def event_frames_used(components: Components, k: int) -> np.ndarray:
+def event_frames_used(
+    components: Components, k: int, left_out: tuple[int, ...] = ()
+) -> np.ndarray:
     """Frames that the r value of component `k` was taken from, by the rule in force.
 
     Parameters
@@ -26,6 +28,8 @@ def event_frames_used(components: Components, k: int) -> np.ndarray:
         Evaluated.
     k : int
         Position of the component.
+    left_out : tuple of int
+        Frames that were left out, see `Movie`.
 
     Returns
     -------
@@ -40,9 +44,11 @@ def event_frames_used(components: Components, k: int) -> np.ndarray:
         If the components are not evaluated; so for the other functions here.
     """
     if _quality(components).rule == "caiman":
-        return _peak_frames(components, k)
+        return _peak_frames(components, k, left_out)
     bin_frames = _quality(components).event_bin_frames or 1
-    weights = event_weights(bin_traces(components.denoised[[k]], bin_frames))
+    active = bin_traces(components.denoised[[k]], bin_frames)
+    active[:, bins_left_out(left_out, bin_frames, components.n_frames)] = 0
+    weights = event_weights(active)
     frames = weights.indices.astype(np.int64)[:, None] * bin_frames
     return (frames + np.arange(bin_frames)).ravel()
 
@@ -93,7 +99,7 @@ def mean_event_image(movie: Movie, components: Components, k: int) -> np.ndarray
     corner, side = _box(components, k)
     rows, cols = _inside(corner, side, movie.field_shape)
     image = np.zeros(movie.field_shape, np.float32)
-    frames = event_frames_used(components, k)
+    frames = event_frames_used(components, k, movie.left_out)
     runs = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
     for run in runs if len(frames) else []:
         block = movie.read(slice(int(run[0]), int(run[-1]) + 1), rows, cols)
@@ -111,13 +117,17 @@ def _quality(components: Components) -> Quality:
     return components.quality
 
 
-def _peak_frames(components: Components, k: int) -> np.ndarray:
+def _peak_frames(
+    components: Components, k: int, left_out: tuple[int, ...]
+) -> np.ndarray:
     """Frames of CaImAn's r value, which only neighbours have a say in."""
     footprints = components.footprints
     near = np.flatnonzero((footprints.T @ footprints[:, [k]]).toarray())
     near = np.append(k, near[near != k])  # also if its footprint is empty
     rate_hz = components.frame_rate_hz
-    frames = event_frames(components.denoised[near], footprints[:, near], rate_hz)
+    frames = event_frames(
+        components.denoised[near], footprints[:, near], rate_hz, left_out
+    )
     return np.sort(frames[[0]].indices).astype(np.int64)
 
 

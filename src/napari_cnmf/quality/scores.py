@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from scipy.ndimage import (
     binary_dilation,
     binary_erosion,
+    binary_fill_holes,
     gaussian_filter,
     uniform_filter1d,
 )
@@ -54,7 +55,7 @@ def shape_scores(
     event, footprint : ndarray
         (side, side) float32, centred box; the footprint is zero outside its support.
     inside : ndarray of bool
-        (side, side), which pixels lie inside the field.
+        (side, side), which pixels lie inside the field and hold data.
 
     Returns
     -------
@@ -83,17 +84,18 @@ def shape_scores(
     return r_value, float(ring), float(steepness)
 
 
-def areas(footprints: sp.csc_array, field_shape: tuple[int, int]) -> np.ndarray:
+def areas(footprints: sp.csc_array, valid: np.ndarray) -> np.ndarray:
     """Pixels of each footprint above a fifth of its maximum, (K,) float32.
 
-    A cell at the border of the field is cut: its area counts more.
+    A cell at the border of the pixels (Y, X) that hold data is cut: its area counts
+    more. A missing pixel in their midst is no border.
     """
     peak = footprints.max(axis=0).toarray().ravel()
     k = np.repeat(np.arange(len(peak)), np.diff(footprints.indptr))
     core = footprints.data >= 0.2 * peak[k]
     area = np.bincount(k[core], minlength=len(peak)).astype(np.float32)
-    y, x = np.divmod(footprints.indices, field_shape[1])
-    border = (y == 0) | (x == 0) | (y == field_shape[0] - 1) | (x == field_shape[1] - 1)
+    field = binary_fill_holes(valid)
+    border = (field & ~binary_erosion(field)).ravel()[footprints.indices]
     area[np.unique(k[border])] *= _BORDER_FACTOR
     return area
 

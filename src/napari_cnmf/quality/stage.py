@@ -75,9 +75,9 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         cancel=cancel,
     )
     snr = _peak_snr(components)
-    r_value, ring, slope = _shapes(images, components.fov_shape, cancel)
+    r_value, ring, slope = _shapes(images, summary.valid, cancel)
     snr_of_caiman, r_of_caiman = _caiman(movie, components, backend, progress, cancel)
-    area = areas(components.footprints, components.fov_shape)
+    area = areas(components.footprints, summary.valid)
     typical = typical_area(area, snr, r_value)
     quality = Quality(
         snr=snr,
@@ -115,7 +115,9 @@ def _caiman(
 ) -> tuple[np.ndarray, np.ndarray]:
     """CaImAn's SNR and r value (K,) of every component."""
     rate_hz = components.frame_rate_hz
-    frames = event_frames(components.denoised, components.footprints, rate_hz)
+    frames = event_frames(
+        components.denoised, components.footprints, rate_hz, movie.left_out
+    )
     r_value = caiman_r_values(
         movie,
         components.footprints,
@@ -136,17 +138,14 @@ def decay_frames(ar: np.ndarray) -> np.ndarray:
     return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
 
 
-def _shapes(
-    images: EventImages, field_shape: tuple[int, int], cancel: Event | None
-) -> np.ndarray:
+def _shapes(images: EventImages, valid: np.ndarray, cancel: Event | None) -> np.ndarray:
     """R value, ring and slope at the border (3, K) of every component."""
     side = images.events.shape[1]
     scores = np.zeros((3, len(images.events)), np.float32)
-    for k, (y, x) in enumerate(images.corners):
+    padded = np.pad(valid, side)  # boxes may reach out of the field
+    for k, (y, x) in enumerate(images.corners + side):
         check_cancel(cancel)
-        rows, cols = y + np.arange(side), x + np.arange(side)
-        inside = ((rows >= 0) & (rows < field_shape[0]))[:, None]
-        inside = inside & ((cols >= 0) & (cols < field_shape[1]))
+        inside = padded[y : y + side, x : x + side]
         scores[:, k] = shape_scores(images.events[k], images.footprints[k], inside)
     return scores
 

@@ -7,29 +7,21 @@ of its own, so nothing of the user's matplotlib matters or changes.
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from napari_cnmf.components import Components
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.formats.results import Result
 from napari_cnmf.quality.highlights import clearest
 from napari_cnmf.report.field import draw_field
-from napari_cnmf.report.panels import (
-    draw_reasons,
-    draw_scores,
-    draw_shifts,
-    draw_times,
-)
-from napari_cnmf.report.style import LABEL_PT, SOFT, TEXT, panel
+from napari_cnmf.report.header import draw_header
+from napari_cnmf.report.motion_panels import draw_shifts
+from napari_cnmf.report.panels import draw_reasons, draw_scores, draw_times
+from napari_cnmf.report.style import DPI, SIZE_IN, panel
 from napari_cnmf.report.traces import MAX_TRACES, draw_traces
-
-SIZE_IN = (16.0, 10.0)
-DPI = 150
 
 
 def write_report(result: Result, path: Path) -> None:
@@ -72,7 +64,10 @@ def draw_report(result: Result) -> Figure:
             "The result has no components to draw yet; run the fit first."
         )
     shown = clearest(components, MAX_TRACES)
-    _draw_header(figure, result.movie, components)
+    n_accepted = int(components.accepted.sum())
+    n_rejected = len(components) - n_accepted
+    found = f"{n_accepted:,} accepted, {n_rejected:,} rejected"
+    draw_header(figure, result.movie, [found])
     pixel_um = result.movie.pixel_size_um
     draw_field(
         panel(figure, upper[0], "Correlation image"),
@@ -81,52 +76,11 @@ def draw_report(result: Result) -> Figure:
     traces = panel(figure, upper[1], _traces_title(len(shown)))
     draw_traces(traces, components, shown)
     motion = panel(figure, lower[0], "Motion")
-    draw_shifts(motion, result.shifts, components.frame_rate_hz)
+    draw_shifts(motion, result.shifts, result.registration, components.frame_rate_hz)
     draw_scores(panel(figure, lower[1], "Scores"), components)
     draw_reasons(panel(figure, lower[2], "Why rejected"), components)
     draw_times(panel(figure, lower[3], "Time per stage"), result.stages)
     return figure
-
-
-def _draw_header(figure: Figure, movie: MovieInfo, components: Components) -> None:
-    """Write what the movie is and what was found above everything."""
-    n_frames, height, width = movie.shape
-    rate = components.frame_rate_hz
-    n_accepted = int(components.accepted.sum())
-    facts = [
-        f"{height} x {width} px",
-        f"{n_frames:,} frames at {rate:g} Hz ({duration(n_frames / rate)})",
-        f"{n_accepted:,} accepted, {len(components) - n_accepted:,} rejected",
-    ]
-    figure.text(
-        0.02, 0.965, movie_name(movie), fontsize=17, color=TEXT, weight="bold",
-        va="center",
-    )  # fmt: skip
-    figure.text(
-        0.02, 0.932, "   \u00b7   ".join(facts), fontsize=LABEL_PT + 2, color=SOFT,
-        va="center",
-    )  # fmt: skip
-    figure.text(
-        0.985, 0.965, f"napari-cnmf {version('napari-cnmf')}", fontsize=LABEL_PT,
-        color=SOFT, ha="right", va="center",
-    )  # fmt: skip
-
-
-def movie_name(movie: MovieInfo) -> str:
-    """Name of the movie's file; of its first file and their number if several."""
-    if not movie.files:
-        return "Movie from memory"
-    more = f" and {len(movie.files) - 1} more" if len(movie.files) > 1 else ""
-    return movie.files[0].name + more
-
-
-def duration(seconds: float) -> str:
-    """Length of a recording in words, such as ``1 min 40 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def _traces_title(n_shown: int) -> str:

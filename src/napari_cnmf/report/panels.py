@@ -1,4 +1,4 @@
-"""The small panels: shifts, scores, reasons of rejection, stage times."""
+"""The small panels: scores, reasons of rejection, stage times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from napari_cnmf.colours import ACCEPTED, CELL_COLOURS, REJECTED
 from napari_cnmf.components import REASONS, Components, Quality, Reason
-from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.report.style import (
     SMALL_PT,
@@ -20,35 +19,6 @@ from napari_cnmf.report.style import (
     label,
     say_empty,
 )
-from napari_cnmf.report.traces import thinned
-
-
-def draw_shifts(axes: Axes, shifts: Shifts | None, frame_rate_hz: float) -> None:
-    """Draw how far each frame had moved, and the limit of the search if it is near."""
-    if shifts is None:
-        say_empty(axes, "The frames were not registered.")
-        return
-    for values, colour, name in zip(
-        shifts.values.T, (CELL_COLOURS[0], CELL_COLOURS[4]), ("down", "right"),
-        strict=True,
-    ):  # fmt: skip
-        frames, thin = thinned(values)
-        axes.plot(frames / frame_rate_hz, thin, color=colour, linewidth=0.8, label=name)
-    reach = max(1.0, 1.25 * float(np.abs(shifts.values).max(initial=0)))
-    limit = shifts.max_shift_px
-    for side in (-limit, limit):
-        axes.axhline(side, color=REJECTED, linewidth=0.8, linestyle="--")
-    axes.set_xlim(0, max(len(shifts.values), 1) / frame_rate_hz)
-    axes.set_ylim(-reach, 1.3 * reach)
-    axes.legend(
-        loc="upper left", ncols=2, frameon=False, fontsize=SMALL_PT, borderaxespad=0,
-        handlelength=1.2, columnspacing=1.2, labelcolor=TEXT,
-    )  # fmt: skip
-    axes.set_title(
-        f"limit \u00b1{limit:g} px, reached in {shifts.n_at_limit} frames",
-        loc="right", fontsize=SMALL_PT, color=SOFT,
-    )  # fmt: skip
-    label(axes, "time (s)", "shift (px)")
 
 
 def draw_scores(axes: Axes, components: Components) -> None:

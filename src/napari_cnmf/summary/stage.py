@@ -7,7 +7,7 @@ as it would be for storing, block by block, so both give the same images.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from threading import Event
@@ -19,7 +19,7 @@ from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
-from napari_cnmf.movie.scale import Scale, choose_scale, runs_for_noise, sample_frames
+from napari_cnmf.movie.scale import Scale, choose_scale, noise_runs, sample_frames
 from napari_cnmf.movie.store import TiledStore
 from napari_cnmf.summary.images import Accumulator
 from napari_cnmf.summary.parameters import SummaryParameters
@@ -44,7 +44,8 @@ def summarise(
     Parameters
     ----------
     movie : Movie
-        Any movie (T, Y, X) without missing values.
+        Any movie (T, Y, X) without missing values. Frames that it leaves out do not
+        count.
     parameters : SummaryParameters
         How.
     backend : Backend
@@ -136,8 +137,21 @@ class _BlockSum:
         window = slice(first, min(first + self.block, self.movie.n_frames))
         codes, n_clipped = self._codes(window)
         part = Accumulator.empty(self.movie.field_shape, self.group)
-        part.add(codes)
+        for counted in self._counted(first, codes):
+            part.add(counted)
         return part, n_clipped
+
+    def _counted(self, first: int, codes: np.ndarray) -> Iterator[np.ndarray]:
+        """Give the codes without frames left out; then group by group, as sums need."""
+        kept = np.ones(len(codes), bool)
+        numbers = range(first, first + len(codes))
+        kept[[t - first for t in self.movie.left_out if t in numbers]] = False
+        if kept.all():
+            yield codes
+            return
+        for start in range(0, len(codes), self.group):
+            group = slice(start, start + self.group)
+            yield codes[group][kept[group]]
 
     def _codes(self, window: slice) -> tuple[np.ndarray, int]:
         """Return the codes of some frames, and the number of clipped values."""
@@ -160,7 +174,7 @@ def _block_sum(movie: Movie) -> _BlockSum:
     defaults = StoreParameters()
     bins = choose_bin(movie.n_frames, movie.frame_rate_hz, defaults.bin_s)
     sample = sample_frames(movie, SAMPLED_FRAMES)
-    still = runs_for_noise(sample)
+    still = sample[noise_runs(len(sample))]
     scale = choose_scale(sample, sample.mean(axis=0), still, defaults.noise_steps)
     block = block_frames(movie.field_shape, bins)
     return _BlockSum(movie, scale, group_frames(bins), block)

@@ -14,13 +14,10 @@ from typing import Any
 from napari_cnmf.compute import Progress, local_backend
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.results import Result
-from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.pipeline.folder import RunFolder
-from napari_cnmf.pipeline.opening import open_input
 from napari_cnmf.pipeline.runner import rerun, run
 from napari_cnmf.pipeline.stages import stages_between
 from napari_cnmf.recipe import AUTO, Recipe
-from napari_cnmf.summary.stage import summarise
 from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.settings import preference
 from napari_cnmf.widgets.workspace import Workspace
@@ -92,33 +89,6 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
             options["movie"] = movie
         settings = settings_of(recipe, first, until)
         return rerun(first, folder.path, settings, **options)
-
-    return work
-
-
-def before_work(workspace: Workspace) -> Work[SummaryImages]:
-    """Return the work that summarises the movie as recorded.
-
-    Raises
-    ------
-    MissingStageError
-        If it is not open.
-    """
-    movie, recipe, workers = workspace.movie, workspace.recipe, workspace.workers
-    if movie is None:
-        raise MissingStageError(NO_MOVIE)
-
-    def work(progress: Progress, cancel: Event) -> SummaryImages:
-        source = open_input(movie, recipe)
-        with local_backend(workers) as backend:
-            return summarise(
-                source.repaired,
-                recipe.summary,
-                backend=backend,
-                progress=progress,
-                cancel=cancel,
-                valid=source.missing.valid,
-            )
 
     return work
 

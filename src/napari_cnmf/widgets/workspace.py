@@ -19,7 +19,6 @@ from napari_cnmf.errors import InputError, MissingStageError, OutputError
 from napari_cnmf.formats.curation import save_curation
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie import Movie
-from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.pipeline.stages import registered_movie
@@ -46,8 +45,6 @@ class Workspace:
         Where results go.
     result : Result or None
         What has been found so far.
-    before : SummaryImages or None
-        Images of the movie as recorded, for comparing with those of the result.
     selected : tuple of int
         Ids of the selected components; the first is the one that cards and cursors
         follow.
@@ -60,7 +57,6 @@ class Workspace:
     folder_changed = Signal()
     #: Another result, or further stages of it: images or components are new.
     result_changed = Signal()
-    before_changed = Signal()
     #: Only verdicts have changed; the components are the same.
     quality_changed = Signal()
     selection_changed = Signal()
@@ -71,7 +67,6 @@ class Workspace:
         self.movie: Movie | None = None
         self.folder: RunFolder | None = None
         self.result: Result | None = None
-        self.before: SummaryImages | None = None
         self.selected: tuple[int, ...] = ()
         self.workers: int | None = None
         self._done: list[Verdicts] = []
@@ -128,7 +123,6 @@ class Workspace:
     def set_movie(self, movie: Movie | None) -> None:
         """Open another movie; what was found in the former one is let go of."""
         self.movie = movie
-        self.set_before(None)
         if self.result is not None:
             self.set_result(None)
         self.movie_changed.emit()
@@ -152,7 +146,6 @@ class Workspace:
                 )
         self.set_folder(folder)
         self.set_recipe(recipe)
-        self.set_before(None)
         self.set_result(result)
 
     def set_folder(self, folder: RunFolder | None) -> None:
@@ -177,12 +170,6 @@ class Workspace:
         kept = tuple(i for i in self.selected if i in ids)
         self.result_changed.emit()
         self.select(kept)
-
-    def set_before(self, images: SummaryImages | None) -> None:
-        """Show images of the movie as recorded beside those of the result."""
-        if images is not self.before:
-            self.before = images
-            self.before_changed.emit()
 
     def select(self, ids: Iterable[int]) -> None:
         """Select components by their ids; the first leads."""

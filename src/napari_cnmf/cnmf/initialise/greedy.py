@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.ndimage import correlate1d
 
 from napari_cnmf.cnmf.initialise import kernels
 from napari_cnmf.cnmf.parameters import InitParameters
@@ -26,7 +27,7 @@ FEWEST_BINS = 300
 
 def greedy(
     movie: np.ndarray,
-    field_shape: tuple[int, int],
+    valid: np.ndarray,
     parameters: InitParameters,
     n_max: int,
 ) -> tuple[sp.csc_array, np.ndarray]:
@@ -36,9 +37,9 @@ def greedy(
     ----------
     movie : ndarray
         (pixels, T) float32, mean removed, in units of each pixel's noise; at least
-        `kernels.LANES` bins.
-    field_shape : tuple of int
-        (Y, X).
+        `kernels.LANES` bins. Zero where there is no data.
+    valid : ndarray of bool
+        (Y, X), pixels that hold data.
     parameters : InitParameters
     n_max : int
         Most components to return.
@@ -50,7 +51,7 @@ def greedy(
     traces : ndarray
         (K, T) float32.
     """
-    search = _Search(movie.reshape(*field_shape, -1), parameters)
+    search = _Search(movie.reshape(*valid.shape, -1), valid, parameters)
     stop = parameters.min_event_energy * max(movie.shape[1], FEWEST_BINS)
     columns: list[sp.coo_array] = []
     traces: list[np.ndarray] = []
@@ -68,7 +69,9 @@ def greedy(
 class _Search:
     """The residual of a movie, sharp and blurred, from which components are taken."""
 
-    def __init__(self, movie: np.ndarray, parameters: InitParameters) -> None:
+    def __init__(
+        self, movie: np.ndarray, valid: np.ndarray, parameters: InitParameters
+    ) -> None:
         diameter = parameters.diameter_px
         sigma = _BLUR_SIGMA * diameter
         self.threshold = parameters.event_threshold_sd
@@ -80,15 +83,17 @@ class _Search:
         self.residual = np.empty_like(movie)
         self.blurred = np.empty((*coarse, n_t), np.float32)
         around = round(_LOCAL_MEAN_HALF * diameter)
+        shares = _shares(valid, around)
         for start in range(0, n_t, kernels.LANES):
             # The last frames are done together with some that were done before.
             first = min(start, n_t - kernels.LANES)
-            kernels.subtract_local_mean(movie, around, first, self.residual)
+            kernels.subtract_local_mean(movie, shares, around, first, self.residual)
             kernels.blur(self.residual, self.taps, self.step, first, self.blurred)
         kernels.centre_by_median(self.blurred)
         self.noise = np.empty(coarse, np.float32)
         self.energy = np.empty(coarse, np.float32)
         kernels.noise_image(self.blurred, self.noise)
+        self.noise[~valid[:: self.step, :: self.step]] = 0  # no seed without data
         self._weigh((0, coarse[0]), (0, coarse[1]))
 
     @property
@@ -139,3 +144,13 @@ class _Search:
         radius = len(self.taps) // 2
         low = max(-(-(start - radius) // self.step), 0)
         return low, min((start + n - 1 + radius) // self.step + 1, n_coarse)
+
+
+def _shares(valid: np.ndarray, half: int) -> np.ndarray:
+    """One over the number of valid pixels in the box around each; 0 without data."""
+    counts = valid.astype(np.float64)
+    for axis in (0, 1):
+        counts = correlate1d(counts, np.ones(2 * half + 1), axis, mode="constant")
+    return np.divide(1, counts, out=np.zeros_like(counts), where=valid).astype(
+        np.float32
+    )

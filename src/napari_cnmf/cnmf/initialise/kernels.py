@@ -17,11 +17,12 @@ LANES = 16
 
 @kernel
 def subtract_local_mean(
-    movie: np.ndarray, half: int, first: int, out: np.ndarray
+    movie: np.ndarray, shares: np.ndarray, half: int, first: int, out: np.ndarray
 ) -> None:
     """Write `LANES` frames, from `first` on, minus their mean in a box.
 
     The box of ``2 * half + 1`` px is cut at the border; its sums run along both axes.
+    `shares` (Y, X) holds one over the number of its pixels.
     """
     n_y, n_x = movie.shape[:2]
     columns = np.zeros((n_x, LANES), np.float32)
@@ -37,7 +38,6 @@ def subtract_local_mean(
                     columns[x, t] -= movie[y - half - 1, x, first + t]
         if y < 0:
             continue
-        n_rows = min(y + half, n_y - 1) - max(y - half, 0) + 1
         total[:] = 0
         for x in range(-half, n_x):
             if x + half < n_x:
@@ -47,8 +47,7 @@ def subtract_local_mean(
                 for t in range(LANES):
                     total[t] -= columns[x - half - 1, t]
             if x >= 0:
-                n_cols = min(x + half, n_x - 1) - max(x - half, 0) + 1
-                share = np.float32(1.0 / (n_rows * n_cols))
+                share = shares[y, x]
                 for t in range(LANES):
                     out[y, x, first + t] = movie[y, x, first + t] - share * total[t]
 

@@ -1,4 +1,4 @@
-"""The Save and export dock: what was found as files, and the recipe that found it."""
+"""The Save and export dock: what was found, the movie, and the recipe, as files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from napari_cnmf.compute import Progress, ProgressEvent
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.formats.caiman_parameters import read_caiman
+from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.results import save
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
 from napari_cnmf.widgets.docks.exports import EXPORTS, Export
 from napari_cnmf.widgets.docks.source import button
 from napari_cnmf.widgets.jobs import Work
-from napari_cnmf.widgets.running import NO_CELLS
+from napari_cnmf.widgets.running import NO_CELLS, lacks_registered
 
 
 class ExportWidget(StageDock):
@@ -52,6 +53,12 @@ class ExportWidget(StageDock):
         )
         self.add_action(
             "Save result as ...", self._ask_result, self._lacks, "One file with all"
+        )
+        self.add_action(
+            "Save movie as ...",
+            self._ask_movie,
+            lambda: lacks_registered(self.workspace),
+            "Corrected movie (tif, h5), with the pixels of the recording's type",
         )
         self.listen(self.workspace.folder_changed, self._show_folder)
         self._show_folder()
@@ -80,6 +87,19 @@ class ExportWidget(StageDock):
 
         self.begin(
             "Saving the result", work, lambda _: self._tell(path.parent, path.name)
+        )
+
+    def save_movie(self, path: Path) -> None:
+        """Write the corrected movie in the type of the recording."""
+        result, movie = self.workspace.result, self.workspace.registered
+
+        def work(progress: Progress, cancel: Event) -> None:
+            if result is not None and movie is not None:
+                dtype = result.movie.dtype
+                export_movie(movie, path, dtype=dtype, progress=progress, cancel=cancel)
+
+        self.begin(
+            "Saving the movie", work, lambda _: self._tell(path.parent, path.name)
         )
 
     def load_recipe(self, path: Path) -> None:
@@ -210,6 +230,14 @@ class ExportWidget(StageDock):
         path = _file_to_write(self, "Save the result", "result.h5", "*.h5")
         if path is not None:
             self.save_result(path)
+
+    def _ask_movie(self) -> None:
+        """Ask where the corrected movie goes, and write it."""
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the corrected movie", "corrected.tif", "Movie (*.tif *.h5)"
+        )
+        if name:
+            self.save_movie(Path(name))
 
     def _ask_recipe(self) -> None:
         """Ask for a recipe and load it."""

@@ -10,7 +10,7 @@ from napari_cnmf.formats.results import Result
 from napari_cnmf.formats.tables import export_csv, export_npz
 from napari_cnmf.recipe import Recipe
 
-TABLES = ("cells", "traces_raw", "traces_denoised", "deconvolved", "dff")
+TABLES = ("cells", "traces_raw", "traces_denoised", "deconvolved", "dff", "motion")
 
 
 def _write_report(result: Result, path: Path, _accepted_only: bool) -> None:
@@ -55,7 +55,7 @@ class Export:
 EXPORTS = (
     Export(
         "Tables (csv)",
-        "One row per cell; traces with one column per cell",
+        "A row per cell, and one per frame of motion; traces with a column per cell",
         tuple(f"{name}.csv" for name in TABLES),
         _write_csv,
     ),

@@ -1,4 +1,4 @@
-"""The docks of the stages: motion, summary images, CNMF and dF/F.
+"""The docks of the stages: summary images, CNMF and dF/F; what all have in common.
 
 Each shows its groups of parameters, runs its stages into the folder of the run, and
 says which parameters differ from those that its present outcome was made with.
@@ -13,7 +13,6 @@ import numpy as np
 from napari.viewer import Viewer
 
 from napari_cnmf.formats.results import Result
-from napari_cnmf.movie.images import SummaryImages, crispness
 from napari_cnmf.movie.parameters import INDICATORS
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets import running
@@ -74,34 +73,6 @@ class PipelineDock(StageDock):
         self._changes.setVisible(bool(lines))
 
 
-class MotionWidget(PipelineDock):
-    """Dock that registers the movie."""
-
-    intro = "Registers each frame to a template and keeps the movie for the next steps."
-    stages = ("correct", "correct")
-
-    def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(napari_viewer)
-        self.add_form("motion", title="Registration")
-        self.add_form("store", title="Registered movie")
-        self.add_action(
-            "Correct motion",
-            lambda: self.run_stages("Correct motion", "correct", "correct"),
-            lambda: running.lacks_movie(self.workspace),
-            "Register all frames; also computes the summary images",
-        )
-
-    def outcome(self, result: Result) -> str:
-        """Say how much the movie had moved."""
-        if result.shifts is None:
-            return "The frames were taken as they are."
-        length = np.hypot(*result.shifts.values.T)
-        return (
-            f"Frames had moved by {np.median(length):.1f} px (median), at most "
-            f"{length.max():.1f} px."
-        )
-
-
 class SummaryWidget(PipelineDock):
     """Dock that computes the summary images again."""
 
@@ -117,32 +88,6 @@ class SummaryWidget(PipelineDock):
             lambda: running.lacks_registered(self.workspace),
             "Compute the images of the registered movie again",
         )
-        self.add_action(
-            "Compare with before",
-            self._compare,
-            lambda: (
-                running.lacks_registered(self.workspace)
-                or running.lacks_recorded(self.workspace)
-            ),
-            "Compute mean, maximum and correlation of the movie as recorded",
-        )
-
-    def _compare(self) -> None:
-        """Compute the images of the movie as recorded."""
-        work = running.before_work(self.workspace)
-        self.begin("Images before registration", work, self._show_before)
-
-    def _show_before(self, images: SummaryImages) -> None:
-        """Show them, and say how much sharper the registered movie is."""
-        self.workspace.set_before(images)
-        result = self.workspace.result
-        if result is not None and result.summary is not None:
-            before, after = crispness(images.mean), crispness(result.summary.mean)
-            self.say(
-                f"Crispness of the mean: {before:.3g} before, {after:.3g} after. The "
-                "layers 'mean before', 'maximum before' and 'correlation image before' "
-                "show the recorded movie in the same contrast."
-            )
 
 
 class CnmfWidget(PipelineDock):

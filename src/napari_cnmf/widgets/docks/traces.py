@@ -1,7 +1,6 @@
 """The dock of traces: what the selected cells do over time, beside the movie.
 
-It follows the selection; without one it shows the clearest cells. Its cursor and the
-viewer's slider are one, and playing a movie only moves the cursor.
+It follows the selection; without one it shows the clearest cells.
 """
 
 from __future__ import annotations
@@ -9,37 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy as np
-from napari.utils.theme import get_theme
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QLabel,
-    QMenu,
-    QPushButton,
-    QWidget,
-)
-from superqt import QFlowLayout
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QMenu, QPushButton
 
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Progress
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.quality.highlights import clearest, largest_events
 from napari_cnmf.report.lanes import KINDS, rows
-from napari_cnmf.widgets.docks.dock import Dock
-from napari_cnmf.widgets.lifetime import connect
+from napari_cnmf.widgets.docks.plotdock import PlotDock, Throttle
 from napari_cnmf.widgets.parts.event_steps import EventSteps
-from napari_cnmf.widgets.parts.plot import PlotColours, TracePlot
+from napari_cnmf.widgets.parts.lane_axis import PlotRow
 
 #: Cells shown if none is selected, and at most if many are.
 N_CLEAREST, MOST_ROWS = 10, 20
-#: The cursor moves so often at most, however fast the movie plays.
-_CURSOR_MS = 33
 #: While limits move, the clearest cells are looked up so often at most.
 _CLEAREST_MS = 200
 
@@ -51,7 +35,7 @@ _LABELS = {
 }
 
 
-class TracesWidget(Dock):
+class TracesWidget(PlotDock):
     """Traces of the selected cells, and a cursor that is the viewer's slider.
 
     Parameters
@@ -59,30 +43,21 @@ class TracesWidget(Dock):
     napari_viewer : Viewer
     """
 
-    area = Qt.DockWidgetArea.BottomDockWidgetArea
-
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self._shown = np.empty(0, np.int64)
-        self.plot = TracePlot(theme_colours(napari_viewer.theme))
-        self.plot.frame_asked.connect(self.session.scene.go_to_frame)
         self.kinds = {kind: self._kind_box(kind) for kind in KINDS}
         self.events = EventSteps()
         self.events.frame_chosen.connect(self.session.scene.go_to_frame)
         self.hint = QLabel()
         self.export = self._export_button()
-        self.body.setAlignment(Qt.AlignmentFlag(0))
-        self.body.addLayout(self._controls())
-        self.body.addWidget(self.plot, 1)
-        self._cursor_timer = _Throttle(self, _CURSOR_MS, self._move_cursor)
-        self._clearest_timer = _Throttle(self, _CLEAREST_MS, self.refresh)
+        boxes = self.kinds.values()
+        self.add_controls(*boxes, self.events, self.export, self.hint)
+        self._clearest_timer = Throttle(self, _CLEAREST_MS, self.refresh)
         self.listen(self.workspace.selection_changed, self.refresh)
         self.listen(self.workspace.result_changed, self.refresh)
         self.listen(self.workspace.quality_changed, self._follow_verdicts)
-        self.listen(self.session.scene.frame_changed, self._cursor_timer.begin)
-        self._follow_theme()
         self.refresh()
-        self._move_cursor()
 
     @property
     def shown_kinds(self) -> list[str]:
@@ -109,7 +84,8 @@ class TracesWidget(Dock):
             events = np.empty(0, np.int64)
         self.hint.setText(_hint(len(selected), len(self._shown)))
         self.events.set_frames(events)
-        arranged = rows(components, self._shown, self.shown_kinds)
+        cells = rows(components, self._shown, self.shown_kinds)
+        arranged = [PlotRow.of_cell(row) for row in cells]
         self.plot.show_rows(arranged, components.n_frames, components.frame_rate_hz)
 
     def export_figure(self, path: Path) -> None:
@@ -138,11 +114,6 @@ class TracesWidget(Dock):
 
         self.session.jobs.start("Saving the traces", work, self._say_saved)
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Catch up with the slider, which is not followed while out of sight."""
-        super().showEvent(event)
-        self._move_cursor()
-
     def _exported(self) -> tuple[Components, np.ndarray, list[str]]:
         """Return what an export holds: components, positions of the cells, kinds."""
         if self.workspace.components is None:
@@ -153,23 +124,10 @@ class TracesWidget(Dock):
         """Say where an export is."""
         self.say(f"Saved {path.name} in {path.parent}.")
 
-    def _move_cursor(self) -> None:
-        """Put the cursor where the slider is."""
-        if self.isVisible():
-            self.plot.set_cursor(self.session.scene.current_frame())
-
     def _follow_verdicts(self) -> None:
         """Look the clearest cells up again if they are shown."""
         if not self.workspace.selected:
             self._clearest_timer.begin()
-
-    def _follow_theme(self) -> None:
-        """Take over the colours of the viewer's theme whenever it changes."""
-        connect(self, self.session.scene.viewer.events.theme, self._recolour)
-
-    def _recolour(self, event: Any) -> None:
-        """Take over the colours of another theme."""
-        self.plot.set_colours(theme_colours(event.value))
 
     def _offer_dff(self, components: Components | None) -> None:
         """Offer dF/F if it is computed, else say what to do."""
@@ -190,15 +148,6 @@ class TracesWidget(Dock):
         box.setChecked(kind != "dff")
         box.toggled.connect(self.refresh)
         return box
-
-    def _controls(self) -> QFlowLayout:
-        """Everything above the plot, in one line if it is wide enough."""
-        line = QFlowLayout()
-        line.setHorizontalSpacing(14)
-        line.setVerticalSpacing(4)
-        for widget in (*self.kinds.values(), self.events, self.export, self.hint):
-            line.addWidget(widget)
-        return line
 
     def _export_button(self) -> QPushButton:
         """Button with a menu of what can be saved."""
@@ -223,30 +172,6 @@ class TracesWidget(Dock):
         path, _ = QFileDialog.getSaveFileName(self, "Export", start, formats)
         if path:
             save(Path(path))
-
-
-class _Throttle(QTimer):
-    """Calls a slot once, some time after the first of many events."""
-
-    def __init__(
-        self, parent: QWidget, interval_ms: int, slot: Callable[[], None]
-    ) -> None:
-        super().__init__(parent)
-        self.setSingleShot(True)
-        self.setInterval(interval_ms)
-        self.timeout.connect(slot)
-
-    def begin(self) -> None:
-        """Note an event."""
-        if not self.isActive():
-            self.start()
-
-
-def theme_colours(name: str) -> PlotColours:
-    """Colours of the plot in a theme of napari."""
-    theme = get_theme(name)
-    colours = (theme.console, theme.text, theme.secondary)
-    return PlotColours(*(colour.as_hex("long") for colour in colours))
 
 
 def _hint(n_selected: int, n_shown: int) -> str:

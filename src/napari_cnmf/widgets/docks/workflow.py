@@ -36,7 +36,7 @@ class Step:
     ----------
     name : str
     dock : str
-        Module and class of its page: "stages:MotionWidget".
+        Module and class of its page: "motion:MotionWidget".
     lacks : callable
         Says what must be done first.
     stage : str
@@ -51,7 +51,7 @@ class Step:
 
 STEPS = (
     Step("Movie", "movie:MovieWidget", lambda _: ""),
-    Step("Motion", "stages:MotionWidget", running.lacks_movie, "correct"),
+    Step("Motion", "motion:MotionWidget", running.lacks_movie, "correct"),
     Step("Images", "stages:SummaryWidget", running.lacks_registered, "summarise"),
     Step("Patches", "patches:PatchesWidget", running.lacks_movie),
     Step("Cells", "stages:CnmfWidget", running.lacks_registered, "refit"),

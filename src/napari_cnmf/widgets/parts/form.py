@@ -7,7 +7,7 @@ The form keeps the exact value; an editor only replaces what its user has change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import Field, fields, replace
 from typing import Any
 
@@ -59,6 +59,7 @@ class Form(QWidget):
             if not item.metadata["advanced"]:
                 self._add(item)
         self._fold([item for item in shown if item.metadata["advanced"]])
+        self.show_only(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,6 +78,13 @@ class Form(QWidget):
         self._value = parameters
         for name, row in self._rows.items():
             row.show_value(getattr(parameters, name))
+
+    def show_only(self, names: Collection[str]) -> None:
+        """Show these of the fields; the others do not matter as things are."""
+        self._wanted = frozenset(names)
+        folded = [name for name, row in self._rows.items() if row.advanced]
+        self.more.setVisible(not self._wanted.isdisjoint(folded))
+        self._unfold(self.more.isChecked())
 
     def show_auto(self, name: str, value: Any) -> None:
         """Show what "auto" stands for in an optional field; None if not known."""
@@ -122,21 +130,18 @@ class Form(QWidget):
         self.more.setAutoRaise(True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setToolTip("Settings that rarely need a change")
-        self.more.setVisible(bool(items))
         self.more.toggled.connect(self._unfold)
         if items:
             self._grid.addWidget(self.more, self._grid.rowCount(), 0, 1, 3)
         for item in items:
             self._add(item)
-        self._unfold(False)
 
     def _unfold(self, shown: bool) -> None:
         """Show or hide the rarely used fields."""
         arrow = Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow
         self.more.setArrowType(arrow)
-        for row in self._rows.values():
-            if row.advanced:
-                row.set_visible(shown)
+        for name, row in self._rows.items():
+            row.set_visible(name in self._wanted and (shown or not row.advanced))
 
     def _edit(self, name: str, value: Any) -> None:
         """Take over what the user has put into one field."""

@@ -1,8 +1,9 @@
-"""The axis left of the traces: ids of cells, and titles and scales of their lanes."""
+"""The axis left of the traces: labels of rows, and titles and scales of their lanes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
@@ -11,19 +12,48 @@ from qtpy.QtGui import QColor, QFont, QPainter
 
 from napari_cnmf.report.lanes import Lane, Row
 
-#: Widths of the axis and of its columns for ids and titles, and height of a line.
-_AXIS_PX, _ID_PX, _TITLE_PX, _LINE_PX = 108, 38, 34, 14
+#: Widths of the axis and of its columns for labels and titles, and height of a line.
+_AXIS_PX, _LABEL_PX, _TITLE_PX, _LINE_PX = 108, 38, 34, 14
+
+
+@dataclass(frozen=True, eq=False)
+class PlotRow:
+    """Lanes that belong together.
+
+    Attributes
+    ----------
+    label : str
+        Stands beside them, such as the id of a cell.
+    colour : str
+        Of the label and of the curves that are not in grey.
+    lanes : tuple of Lane
+        From top to bottom.
+    """
+
+    label: str
+    colour: str
+    lanes: tuple[Lane, ...]
+
+    @classmethod
+    def of_cell(cls, row: Row) -> PlotRow:
+        """Return the lanes of a cell."""
+        return cls(str(row.cell_id), row.colour, row.lanes)
+
+    @property
+    def middle(self) -> float:
+        """Height of the label."""
+        return (self.lanes[0].bottom + self.lanes[0].height + self.lanes[-1].bottom) / 2
 
 
 class LaneAxis(pg.AxisItem):
-    """The cells' ids in their colours, and each lane's title and scale."""
+    """The rows' labels in their colours, and each lane's title and scale."""
 
     def __init__(self) -> None:
         super().__init__("left")
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[PlotRow] = ()
         self.setWidth(_AXIS_PX)
 
-    def set_rows(self, rows: Sequence[Row]) -> None:
+    def set_rows(self, rows: Sequence[PlotRow]) -> None:
         """Label other rows."""
         self._rows = rows
         self.update()
@@ -37,7 +67,7 @@ class LaneAxis(pg.AxisItem):
         for row in self._rows:
             p.setFont(bold)
             p.setPen(QColor(row.colour))
-            self._write(p, row.middle, (4, _ID_PX), str(row.cell_id), right=False)
+            self._write(p, row.middle, (4, _LABEL_PX), row.label, right=False)
             p.setFont(small)
             p.setPen(self.textPen())
             for lane in row.lanes:
@@ -48,9 +78,9 @@ class LaneAxis(pg.AxisItem):
         height_px = self._y(lane.bottom) - self._y(lane.bottom + lane.height)
         if height_px < _LINE_PX:
             return
-        title_end = _ID_PX + _TITLE_PX
+        title_end = _LABEL_PX + _TITLE_PX
         middle = lane.bottom + lane.height / 2
-        self._write(p, middle, (_ID_PX, title_end), lane.title, right=False)
+        self._write(p, middle, (_LABEL_PX, title_end), lane.title, right=False)
         ticks = lane.ticks(min(int(height_px / (2 * _LINE_PX)), 4))
         if height_px < 2 * _LINE_PX or len(ticks) < 2:
             return

@@ -1,4 +1,4 @@
-"""The plot of traces: a row per cell, a time cursor, zoom by the wheel.
+"""The plot of traces: a row for each cell, a time cursor, zoom by the wheel.
 
 It knows rows of traces and a theme's colours, nothing of napari or the workspace.
 pyqtgraph draws only what is in view, long curves as the extremes of short spans.
@@ -15,12 +15,17 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from napari_cnmf.report.lanes import Lane, Row
-from napari_cnmf.widgets.parts.lane_axis import LaneAxis
+from napari_cnmf.colours import REJECTED
+from napari_cnmf.report.lanes import Lane
+from napari_cnmf.widgets.parts.lane_axis import LaneAxis, PlotRow
 
 #: Fewest frames that zooming shows.
 _CLOSEST_FRAMES = 10
 _LEAST_HEIGHT_PX = 200
+#: Curves that are drawn in grey, behind those in the colour of the row.
+GREY = ("raw", "before", "patches")
+#: Of marked frames, so that curves are seen through it.
+_MARK_COLOUR = REJECTED + "90"
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class TracePlot(QWidget):
     def __init__(self, colours: PlotColours = DARK) -> None:
         super().__init__()
         self._colours = colours
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[PlotRow] = ()
+        self._marks = np.empty(0, np.int64)
         self._rate_hz = 1.0
         self._n_frames = 0
         self.view = _TimeView()
@@ -68,19 +74,27 @@ class TracePlot(QWidget):
         self.set_colours(colours)
 
     def show_rows(
-        self, rows: Sequence[Row], n_frames: int, frame_rate_hz: float
+        self,
+        rows: Sequence[PlotRow],
+        n_frames: int,
+        frame_rate_hz: float,
+        marks: np.ndarray | None = None,
     ) -> None:
         """Show other rows; the span of time in view stays if the recording does.
 
         Parameters
         ----------
-        rows : sequence of Row
+        rows : sequence of PlotRow
+            Of their curves, those of two columns (T, 2) are bands between them.
         n_frames : int
             Length of the traces.
         frame_rate_hz : float
+        marks : ndarray, optional
+            Frames that are marked through all rows.
         """
         same_time = (n_frames, frame_rate_hz) == (self._n_frames, self._rate_hz)
         self._rows, self._n_frames, self._rate_hz = rows, n_frames, frame_rate_hz
+        self._marks = np.empty(0, np.int64) if marks is None else marks
         lowest = -max(len(rows), 1)
         self.view.setLimits(
             xMin=-1 / frame_rate_hz, xMax=n_frames / frame_rate_hz,
@@ -123,7 +137,7 @@ class TracePlot(QWidget):
         self._draw()
 
     @property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Sequence[PlotRow]:
         """What is shown, from top to bottom."""
         return self._rows
 
@@ -163,19 +177,28 @@ class TracePlot(QWidget):
     def _draw(self) -> None:
         """Draw all curves anew."""
         times = np.arange(self._n_frames) / self._rate_hz
-        lines, stems = [], []
+        lines: list[_Drawn] = []
+        stems = [self._marked(times)]
         for row in self._rows:
             for lane in row.lanes:
                 for kind, values in lane.curves.items():
                     # Qt draws lines of one pixel ten times faster than wider ones.
-                    pen = pg.mkPen(self._colours.raw if kind == "raw" else row.colour)
-                    if kind == "deconvolved":
+                    pen = pg.mkPen(self._colours.raw if kind in GREY else row.colour)
+                    if values.ndim == 2:
+                        lines.append((*_band(lane, times, values), pen))
+                    elif kind == "deconvolved":
                         stems.append((*_ends(lane, times, values), pen))
                     else:
                         lines.append((times, lane.place(values), pen))
         self._lines.show(lines)
         self._stems.show(stems)
         self._axes["left"].set_rows(self._rows)
+
+    def _marked(self, times: np.ndarray) -> _Drawn:
+        """Lines through all rows at the marked frames."""
+        x = np.repeat(times[self._marks], 2)
+        y = np.tile((-float(len(self._rows)), 0.0), len(self._marks))
+        return x, y, pg.mkPen(_MARK_COLOUR)
 
 
 _Drawn = tuple[np.ndarray, np.ndarray, Any]
@@ -222,6 +245,18 @@ def _ends(
     ends = np.empty((len(frames), 2))
     ends[:, 0], ends[:, 1] = lane.place(0.0), lane.place(values[frames])
     return np.repeat(times[frames], 2), ends.ravel()
+
+
+def _band(
+    lane: Lane, times: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Zigzag between two curves: where frames are dense, it fills what is between.
+
+    Unlike a filled polygon it is drawn as few extremes when there are many frames.
+    """
+    ends = values.copy()
+    ends[1::2] = ends[1::2, ::-1]
+    return np.repeat(times, 2), lane.place(ends.ravel())
 
 
 class _TimeView(pg.ViewBox):

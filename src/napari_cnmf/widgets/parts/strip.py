@@ -62,7 +62,7 @@ class FrameStrip(QWidget):
         faint.setAlphaF(0.12)
         painter.fillRect(self.rect(), faint)
         unit = self.width() / self._n_frames
-        for first, stop in _runs(self._frames):
+        for first, stop in runs(self._frames):
             width = max((stop - first) * unit, 1.5)
             painter.fillRect(
                 QRectF(first * unit, 3, width, self.height() - 6), QColor(ACCEPTED)
@@ -73,7 +73,7 @@ class FrameStrip(QWidget):
         painter.end()
 
 
-def _runs(frames: np.ndarray) -> list[tuple[int, int]]:
+def runs(frames: np.ndarray) -> list[tuple[int, int]]:
     """Split ascending frames where one is left out: first and stop of each run."""
     if not len(frames):
         return []

@@ -25,6 +25,7 @@ from napari_cnmf.widgets.jobs import Jobs
 from napari_cnmf.widgets.scene import layers
 from napari_cnmf.widgets.scene.layers import LayerTuple, Outlines, Place
 from napari_cnmf.widgets.scene.live import LiveCells
+from napari_cnmf.widgets.scene.motion_layers import valid_layer
 from napari_cnmf.widgets.scene.picking import Picker
 from napari_cnmf.widgets.scene.shelf import ROLE, Shelf, set_place
 from napari_cnmf.widgets.workspace import Workspace
@@ -68,7 +69,6 @@ class Scene(Shelf):
         workspace.movie_changed.connect(self._show_movie)
         workspace.recipe_changed.connect(self._place_movie)
         workspace.result_changed.connect(self._show_result)
-        workspace.before_changed.connect(self._show_before)
         workspace.quality_changed.connect(self._show_verdicts)
         workspace.selection_changed.connect(self._select_soon)
         jobs.ended.connect(self._end_job)
@@ -205,7 +205,7 @@ class Scene(Shelf):
         if summary is not self._summary:
             self._summary = summary
             self._show_images(summary)
-            self._do(self._show_registered)
+            self._do(self._show_before, self._show_valid, self._show_registered)
         components = self.workspace.components
         footprints = None if components is None else components.footprints
         if footprints is not self._footprints:
@@ -224,16 +224,26 @@ class Scene(Shelf):
             shown = made if role == "correlation" else _hidden(made)
             self._do(partial(self.put, shown, role))
 
+    def _show_valid(self) -> None:
+        """Outline the pixels in which cells are searched, if these are not all."""
+        summary = self._summary
+        if summary is None or not any(summary.borders):
+            self.remove("valid area")
+        else:
+            self.put(valid_layer(summary, self.place), "valid area")
+
     def _show_before(self) -> None:
         """Show images of the movie as recorded, in the contrast of those after."""
-        images = self.workspace.before
+        result = self.workspace.result
+        registration = None if result is None else result.registration
         for role in layers.COMPARED:
-            if images is None:
+            if registration is None:
                 self.remove(role + layers.BEFORE)
                 continue
             after = self.layer(role)
+            image = getattr(registration.before, role)
             made = layers.image_layer(
-                getattr(images, role), layers.IMAGES[role] + layers.BEFORE, self.place
+                image, layers.IMAGES[role] + layers.BEFORE, self.place
             )
             if after is not None:
                 made[1]["contrast_limits"] = after.contrast_limits

@@ -53,7 +53,7 @@ class GridFigures:
 
 def grid_of(workspace: Workspace) -> list[Patch]:
     """Return the patches that CNMF would work on; none if nothing is open."""
-    shape, n_bins = _movie_size(workspace)
+    shape, n_bins = planned_size(workspace)
     if not all(shape):
         return []
     return solver_grid(shape, n_bins, workspace.recipe.patches)
@@ -68,7 +68,7 @@ def draw_quilt(scene: Scene) -> None:
     """Draw the patch grid of what is open."""
     grid = grid_of(scene.workspace)
     if grid:
-        scene.put(layers.quilt_layer(grid, _place(scene)), QUILT)
+        scene.put(layers.quilt_layer(grid, planned_place(scene)), QUILT)
     else:
         scene.remove(QUILT)
 
@@ -77,7 +77,7 @@ def draw_disc(scene: Scene, world: np.ndarray | None = None) -> None:
     """Draw a disc of a neuron's size, in the middle of the view unless told where."""
     if world is None:
         world = np.asarray(scene.viewer.scene.camera.center[-2:])
-    place = _place(scene)
+    place = planned_place(scene)
     diameter_px = scene.workspace.recipe.init.diameter_px
     scene.put(layers.disc_layer(place.to_data(world), diameter_px, place), DISC)
 
@@ -87,10 +87,10 @@ def disc_centre(scene: Scene) -> np.ndarray | None:
     layer = scene.layer(DISC)
     if layer is None or not len(layer.data):
         return None
-    return _place(scene).to_world(np.mean(layer.data[0], axis=0))
+    return planned_place(scene).to_world(np.mean(layer.data[0], axis=0))
 
 
-def _movie_size(workspace: Workspace) -> tuple[tuple[int, int], int]:
+def planned_size(workspace: Workspace) -> tuple[tuple[int, int], int]:
     """Field and number of time bins of what CNMF would work on."""
     recipe = workspace.recipe
     registered = workspace.registered
@@ -107,7 +107,7 @@ def _movie_size(workspace: Workspace) -> tuple[tuple[int, int], int]:
     return shape[1:], shape[0] // bin_frames
 
 
-def _place(scene: Scene) -> Place:
+def planned_place(scene: Scene) -> Place:
     """Where the part of the movie that is analysed lies."""
     place, part = scene.place, scene.workspace.recipe.input
     if scene.workspace.result is not None:

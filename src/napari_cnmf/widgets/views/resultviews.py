@@ -1,14 +1,12 @@
 """Movies of the result in a viewer: alone over the field, or three side by side.
 
 Original, reconstruction and residual are three image layers next to each other, so
-they share the viewer's slider and camera. What the view hides is marked, and comes
-back when it is left. All movies are computed frame by frame while they are shown.
+they share the viewer's slider and camera. All movies are computed frame by frame
+while they are shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,14 +26,13 @@ from napari_cnmf.widgets.scene.layers import LayerTuple, Outlines
 from napari_cnmf.widgets.scene.scene import ROLE, Scene
 from napari_cnmf.widgets.session import Session, session
 from napari_cnmf.widgets.views import sidebyside
+from napari_cnmf.widgets.views.panelview import PanelView, panel_view
 
 #: Result movies that are shown over the field, by their roles.
 SINGLE = ("denoised", "background", "residual")
 #: Begins the role of every layer of the panels.
 SIDE = "panel "
-ORIGINAL, RESIDUAL = SIDE + "original", SIDE + "residual"
-#: Marks a layer that the panels have hidden.
-HIDDEN = "napari-cnmf hidden"
+RESIDUAL = SIDE + "residual"
 #: Verdicts that change in quick succession are drawn together.
 SOON_MS = 40
 
@@ -46,6 +43,8 @@ class ResultViews:
     Parameters
     ----------
     scene : Scene
+    panel_view : PanelView
+        Of the same viewer.
 
     Attributes
     ----------
@@ -56,20 +55,21 @@ class ResultViews:
     #: What is shown, or how, is another.
     changed = Signal()
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, panel_view: PanelView) -> None:
         self._scene = scene
+        self._panel_view = panel_view
         self._workspace = scene.workspace
         self.view = View()
         self._factors: Factors | None = None
         self._outlines: Outlines | None = None
         self._cache: FrameCache | None = None
-        self._busy = False
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(SOON_MS)
         self._timer.timeout.connect(self._refresh)
         self._workspace.quality_changed.connect(self._refresh_soon)
         self._workspace.result_changed.connect(self._take_result)
+        panel_view.changed.connect(self._follow_panels)
         scene.viewer.layers.events.removed.connect(self._notice_removal)
 
     @property
@@ -82,7 +82,7 @@ class ResultViews:
     @property
     def side_by_side(self) -> bool:
         """Whether the three panels are shown."""
-        return self._scene.layer(ORIGINAL) is not None
+        return self._panel_view.shows(SIDE)
 
     def shows(self, role: str) -> bool:
         """Whether a result movie is shown over the field."""
@@ -124,26 +124,12 @@ class ResultViews:
     def show_panels(self) -> None:
         """Show original, reconstruction and residual side by side."""
         self._model()
-        hidden = [layer for layer in self._scene.viewer.layers if layer.visible]
-        self._draw_panels()
-        for layer in hidden:
-            layer.visible = False
-            layer.metadata[HIDDEN] = True
-        self._scene.viewer.reset_view()
-        self.changed.emit()
+        self._panel_view.show(SIDE, self._draw_panels)
 
     def leave_panels(self) -> None:
         """Show again what was shown before the panels."""
-        layers = self._scene.viewer.layers
-        with self._on_purpose():
-            for layer in self._sides():
-                layers.remove(layer)
-        for layer in layers:
-            if layer.metadata.pop(HIDDEN, False):
-                layer.visible = True
-        self._close_unused()
-        self._scene.viewer.reset_view()
-        self.changed.emit()
+        if self.side_by_side:
+            self._panel_view.leave()
 
     # What the movies are made of
 
@@ -234,7 +220,8 @@ class ResultViews:
         if _in_colour(layer) != ("rgb" in about):
             layers = self._scene.viewer.layers
             place = layers.index(layer)
-            self._remove(role)
+            with self._panel_view.on_purpose():
+                self._scene.remove(role)
             layer = self._scene.put(made, role)
             layers.move(layers.index(layer), place)
         else:
@@ -252,20 +239,6 @@ class ResultViews:
                 layer.data = Residual(shown.movie, shown.model, self.view.residual_gain)
         if self.side_by_side:
             self._write_titles(self._model().shape[2])
-
-    def _sides(self) -> list[Layer]:
-        """All layers of the panels; those that read the movie for others go last."""
-        found = [
-            layer
-            for layer in self._scene.viewer.layers
-            if layer.metadata.get(ROLE, "").startswith(SIDE)
-        ]
-        return sorted(found, key=lambda layer: layer.metadata[ROLE] == ORIGINAL)
-
-    def _remove(self, role: str) -> None:
-        """Take one of the layers away."""
-        with self._on_purpose():
-            self._scene.remove(role)
 
     # What the workspace and the user do
 
@@ -288,30 +261,22 @@ class ResultViews:
             self._factors = None
             for role in SINGLE:
                 self._scene.remove(role)
-            if self.side_by_side:
-                self.leave_panels()
+            self.leave_panels()
             self._close_unused()
         else:
             self._refresh()
         self.changed.emit()
 
+    def _follow_panels(self) -> None:
+        """Tell that panels are shown, or were left."""
+        self._close_unused()
+        self.changed.emit()
+
     def _notice_removal(self, event: Any) -> None:
-        """Leave the panels if the user has closed one of them."""
-        role = event.value.metadata.get(ROLE, "")
-        if role.startswith(SIDE) and not self._busy:
-            self.leave_panels()
-        elif role in SINGLE:
+        """Tell that the user has closed one of the movies."""
+        if event.value.metadata.get(ROLE, "") in SINGLE:
             self._close_unused()
             self.changed.emit()
-
-    @contextmanager
-    def _on_purpose(self) -> Iterator[None]:
-        """Remove layers without taking that for the user's doing."""
-        before, self._busy = self._busy, True
-        try:
-            yield
-        finally:
-            self._busy = before
 
 
 _VIEWS: WeakKeyDictionary[Session, ResultViews] = WeakKeyDictionary()
@@ -321,7 +286,7 @@ def result_views(viewer: Viewer) -> ResultViews:
     """Return the result movies of a viewer, made at the first call."""
     owner = session(viewer)
     if owner not in _VIEWS:
-        _VIEWS[owner] = ResultViews(owner.scene)
+        _VIEWS[owner] = ResultViews(owner.scene, panel_view(viewer))
     return _VIEWS[owner]
 
 

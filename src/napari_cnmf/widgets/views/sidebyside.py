@@ -1,4 +1,4 @@
-"""Layers of the three-panel view: pure functions that return (data, kwargs, type).
+"""Layers of panels side by side: pure functions that return (data, kwargs, type).
 
 The panels are copies of the field next to each other, so everything drawn over the
 field is drawn as often, each time moved to the right by a field and a gap.
@@ -21,6 +21,7 @@ from napari_cnmf.widgets.scene.layers import (
     lines_layer,
 )
 
+#: Of a result: original, reconstruction and residual.
 N_PANELS = 3
 #: Room between two panels, as a share of their width.
 GAP = 0.04
@@ -28,9 +29,9 @@ GAP = 0.04
 TITLE_COLOUR = "#8f98a8"
 
 
-def offsets_px(width: int) -> np.ndarray:
-    """(3,) left edge of each panel, for a field of some columns."""
-    return np.arange(N_PANELS) * np.ceil(width * (1 + GAP))
+def offsets_px(width: int, n_panels: int = N_PANELS) -> np.ndarray:
+    """(n_panels,) left edge of each panel, for a field of some columns."""
+    return np.arange(n_panels) * np.ceil(width * (1 + GAP))
 
 
 def panel_layer(panel: Panel, place: Place, left_px: float) -> LayerTuple:
@@ -45,8 +46,8 @@ def panel_layer(panel: Panel, place: Place, left_px: float) -> LayerTuple:
 
 def titles_layer(titles: Sequence[str], width: int, place: Place) -> LayerTuple:
     """Write a title above each panel."""
-    lefts = offsets_px(width)
-    points = np.stack([np.full(N_PANELS, -0.5), lefts - 0.5], axis=1)
+    lefts = offsets_px(width, len(titles))
+    points = np.stack([np.full(len(titles), -0.5), lefts - 0.5], axis=1)
     about = {
         "name": "titles",
         "features": {"title": list(titles)},

@@ -1,0 +1,304 @@
+"""What finds the motion of frames: against a template, or because it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.stats import trim_mean
+
+from napari_cnmf.motion.parameters import MotionParameters
+from napari_cnmf.motion.piecewise import (
+    FieldModel,
+    PatchGrid,
+    apply_fields,
+    estimate_fields,
+    prepare_field,
+)
+from napari_cnmf.motion.rigid import (
+    Reference,
+    apply_shifts,
+    estimate_shifts,
+    prepare_reference,
+)
+from napari_cnmf.motion.template import average, build_template
+from napari_cnmf.movie.shifts import Shifts
+
+#: Part of the displacements left out at either end when they are averaged.
+TRIMMED = 0.1
+
+Places = tuple[np.ndarray, np.ndarray]
+
+
+class Motion(NamedTuple):
+    """Shifts (n, 2) of frames, and their fields (n, P, 2) if these are bent."""
+
+    shifts: np.ndarray
+    fields: np.ndarray | None = None
+
+
+class Finder(Protocol):
+    """Something that knows how far frames have moved."""
+
+    @property
+    def places(self) -> Places:
+        """Rows (ny,) and columns (nx,) at which fields are given."""
+
+    def find(self, frames: np.ndarray, numbers: np.ndarray) -> Motion:
+        """Return the motion of frames (n, Y, X) that have these numbers (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A template, ready to register frames to.
+
+    Attributes
+    ----------
+    template : ndarray
+        (Y, X) float32.
+    reference : Reference
+        For the shift of frames as a whole.
+    model : FieldModel
+        For how they are bent.
+    """
+
+    template: np.ndarray
+    reference: Reference
+    model: FieldModel
+
+    @classmethod
+    def of(
+        cls, template: np.ndarray, variance: np.ndarray, p: MotionParameters
+    ) -> Target:
+        """Make a template ready, about which frames vary by so much (Y, X)."""
+        grid = PatchGrid.covering(template.shape, p.grid_step_px, p.grid_overlap_px)
+        return cls(
+            template,
+            prepare_reference(template, p.max_shift_px, p.high_pass_px),
+            prepare_field(template, variance, grid, p.max_deviation_px, p.high_pass_px),
+        )
+
+    def fields(self, frames: np.ndarray) -> np.ndarray:
+        """Displacements (n, P, 2) of frames (n, Y, X) at the centres of the patches."""
+        shifts = estimate_shifts(frames, self.reference)
+        return estimate_fields(frames, shifts, self.model)
+
+
+@dataclass(frozen=True, eq=False)
+class Registrar:
+    """Finds the motion of frames against a template.
+
+    Attributes
+    ----------
+    target : Target
+    is_piecewise : bool
+        Whether frames are bent.
+    """
+
+    target: Target
+    is_piecewise: bool
+
+    @property
+    def places(self) -> Places:
+        """Rows (ny,) and columns (nx,) of the patches' centres."""
+        return self.target.model.grid.places
+
+    def find(self, frames: np.ndarray, numbers: np.ndarray) -> Motion:  # noqa: ARG002
+        """Return the motion of frames (n, Y, X)."""
+        if not self.is_piecewise:
+            return Motion(estimate_shifts(frames, self.target.reference))
+        fields = self.target.fields(frames)
+        return Motion(self.target.model.grid.mean(fields, frames.shape[1:]), fields)
+
+
+@dataclass(frozen=True, eq=False)
+class LocalRegistrar:
+    """Finds the motion of frames against the template of their stretch.
+
+    Attributes
+    ----------
+    registrars : tuple of Registrar
+        Of the stretches of the recording, in order.
+    drift : ndarray
+        (stretches, 2) float32, px, how far their templates have moved.
+    stretch_frames : int
+        Frames of a stretch.
+    """
+
+    registrars: tuple[Registrar, ...]
+    drift: np.ndarray
+    stretch_frames: int
+
+    @property
+    def places(self) -> Places:
+        """Rows (ny,) and columns (nx,) of the patches' centres."""
+        return self.registrars[0].places
+
+    def stretch(self, numbers: np.ndarray) -> np.ndarray:
+        """Return in which stretch frames of some numbers (n,) lie."""
+        last = len(self.registrars) - 1
+        return np.minimum(numbers // self.stretch_frames, last)
+
+    def find(self, frames: np.ndarray, numbers: np.ndarray) -> Motion:
+        """Return the motion of frames (n, Y, X) of rising numbers (n,)."""
+        stretches = self.stretch(numbers)
+        parts = []
+        for k in np.unique(stretches):
+            chosen = stretches == k
+            shifts, fields = self.registrars[k].find(frames[chosen], numbers[chosen])
+            bent = None if fields is None else fields + self.drift[k]
+            parts.append(Motion(shifts + self.drift[k], bent))
+        return joined(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class KnownMotion:
+    """The motion that was found before, for the same frames in another channel."""
+
+    shifts: Shifts
+
+    @property
+    def places(self) -> Places:
+        """Rows (ny,) and columns (nx,) of the patches' centres."""
+        patches = self.shifts.patches
+        return (np.zeros(1), np.zeros(1)) if patches is None else patches.places
+
+    def find(self, frames: np.ndarray, numbers: np.ndarray) -> Motion:  # noqa: ARG002
+        """Return the motion of frames that have these numbers (n,)."""
+        patches = self.shifts.patches
+        fields = None if patches is None else patches.values[numbers]
+        return Motion(self.shifts.values[numbers], fields)
+
+
+def joined(parts: list[Motion]) -> Motion:
+    """Return the motion of several runs of frames, one after the other."""
+    fields = [part.fields for part in parts if part.fields is not None]
+    return Motion(
+        np.concatenate([part.shifts for part in parts]),
+        np.concatenate(fields) if fields else None,
+    )
+
+
+def move_back(
+    frames: np.ndarray, motion: Motion, places: Places, fill: np.ndarray
+) -> np.ndarray:
+    """Undo the motion of frames.
+
+    Parameters
+    ----------
+    frames : ndarray
+        (n, Y, X) float32.
+    motion : Motion
+        Of these frames.
+    places : ndarray, ndarray
+        Rows and columns at which its fields are given.
+    fill : ndarray
+        (Y, X), for pixels that lay out of view.
+
+    Returns
+    -------
+    ndarray
+        (n, Y, X) float32.
+    """
+    if motion.fields is None:
+        return apply_shifts(frames, motion.shifts, fill)
+    return apply_fields(frames, motion.fields, places, fill)
+
+
+def build_registrar(
+    sample: np.ndarray, p: MotionParameters, template: np.ndarray | None = None
+) -> Registrar:
+    """Make a template of sample frames, ready to register to.
+
+    Parameters
+    ----------
+    sample : ndarray
+        (n, Y, X) float32, frames spread over the recording, in order.
+    p : MotionParameters
+    template : ndarray (Y, X), optional
+        One that was made before, to be used instead.
+    """
+    image = template
+    if image is None:
+        image = build_template(
+            sample, p.max_shift_px, p.template_iterations, p.high_pass_px
+        )
+    reference = prepare_reference(image, p.max_shift_px, p.high_pass_px)
+    motion = Motion(estimate_shifts(sample, reference))
+    target = Target.of(image, still_image(sample, motion, _NOWHERE, image)[1], p)
+    if template is None and p.mode == "piecewise":
+        for _ in range(p.template_iterations):
+            target = _sharpened(target, sample, p)
+    return Registrar(target, p.mode == "piecewise")
+
+
+def target_of(
+    sample: np.ndarray, numbers: np.ndarray, finder: Finder, p: MotionParameters
+) -> Target:
+    """Make a template of sample frames (n, Y, X) whose motion someone knows."""
+    motion, fill = finder.find(sample, numbers), sample.mean(axis=0)
+    return Target.of(*still_image(sample, motion, finder.places, fill), p)
+
+
+def build_local(
+    read: Callable[[int, int], np.ndarray],
+    n_frames: int,
+    stretch_frames: int,
+    p: MotionParameters,
+) -> LocalRegistrar:
+    """Make a template of each stretch of a recording.
+
+    Each is registered to the one before, which it is most like, so that drift of any
+    length is followed, and then all to their average, so that errors do not add up.
+
+    Parameters
+    ----------
+    read : callable
+        Gives sample frames (n, Y, X) of the frames from a first to before a last one.
+    n_frames, stretch_frames : int
+        Of the recording, and of a stretch; the last one may be up to twice as long.
+    p : MotionParameters
+    """
+    firsts = range(0, max(n_frames - stretch_frames + 1, 1), stretch_frames)
+    lasts = [*firsts[1:], n_frames]
+    registrars = tuple(
+        build_registrar(read(first, last), p)
+        for first, last in zip(firsts, lasts, strict=True)
+    )
+    images = np.array([registrar.target.template for registrar in registrars])
+    steps = [np.zeros((1, 2), np.float32)]
+    for image, registrar in zip(images[1:], registrars[:-1], strict=True):
+        steps.append(estimate_shifts(image[None], registrar.target.reference))
+    drift = np.cumsum(np.concatenate(steps), axis=0)
+    drift -= np.median(drift, axis=0)
+    still = apply_shifts(images, drift, images.mean(axis=0))
+    common = prepare_reference(still.mean(axis=0), p.max_shift_px, p.high_pass_px)
+    return LocalRegistrar(
+        registrars, drift + estimate_shifts(still, common), stretch_frames
+    )
+
+
+def still_image(
+    sample: np.ndarray, motion: Motion, places: Places, fill: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the average of frames once they are moved back, and the variance."""
+
+    def still(group: np.ndarray) -> np.ndarray:
+        fields = None if motion.fields is None else motion.fields[group]
+        return move_back(
+            sample[group], Motion(motion.shifts[group], fields), places, fill
+        )
+
+    return average(len(sample), still)
+
+
+def _sharpened(target: Target, sample: np.ndarray, p: MotionParameters) -> Target:
+    """Bend sample frames to the template, average them and make that ready."""
+    fields, places = target.fields(sample), target.model.grid.places
+    motion = Motion(fields.mean(axis=1), fields - trim_mean(fields, TRIMMED, axis=0))
+    return Target.of(*still_image(sample, motion, places, target.template), p)
+
+
+_NOWHERE = np.zeros(1), np.zeros(1)

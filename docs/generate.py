@@ -51,10 +51,6 @@ NOTEBOOK: dict[str, Any] = {
 
 #: Why a name of the notebook has no equivalent here.
 WITHOUT_EQUIVALENT = {
-    "strides": "Registration is rigid in this version.",
-    "overlaps": "As `strides`.",
-    "max_deviation_rigid": "As `strides`.",
-    "pw_rigid": "As `strides`: `True` is ignored, `False` is `motion.mode = rigid`.",
     "nb": "The background follows neuropil on a grid (`background.pitch_diameters`).",
     "gSiz": "Follows from `init.neuron_half_size_px`.",
     "method_init": "There is one search for cells; it needs no choice.",

@@ -291,7 +291,7 @@ def test_a_run_sums_up_what_it_found_and_where_it_lies(tif, tmp_path, capsys):
     said = capsys.readouterr()
     assert "tiny.tif: 150 frames of 64 x 60 px at 30 Hz" in said.out
     assert "accepted" in said.out
-    assert "results.h5, registered.zarr, report.png, run.log" in said.out
+    assert "results.h5, registered.zarr, report.png, motion.png, run.log" in said.out
     assert "correct" in said.err
     assert "150 frames in" in said.err
 

@@ -254,6 +254,8 @@ def test_the_notebooks_dictionary_is_converted():
         "acquisition.pixel_size_um": 2.0,
         "motion.max_shift_px": 6.0,
         "motion.mode": "rigid",
+        "motion.grid_step_px": 48,
+        "motion.grid_overlap_px": 24,
         "temporal.method": "constrained",
         "merge.min_correlation": 0.85,
         "patches.patch_size_px": 31,
@@ -265,7 +267,7 @@ def test_the_notebooks_dictionary_is_converted():
         "quality.caiman_min_r_value": 0.85,
     }
     assert recipe == Recipe().with_settings(expected)
-    assert unknown == ["fnames", "strides", "overlaps", "nb", "ssub", "tsub", "use_cnn"]
+    assert unknown == ["fnames", "nb", "ssub", "tsub", "use_cnn"]
 
 
 def test_caimans_groups_are_read_each_from_its_own():
@@ -285,7 +287,7 @@ def test_caimans_groups_are_read_each_from_its_own():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("pw_rigid", True), ("dxy", (1.0, 2.0)), ("p", 0)]
+    ("key", "value"), [("border_nan", "copy"), ("dxy", (1.0, 2.0)), ("p", 0)]
 )
 def test_a_value_without_equivalent_is_told(key, value):
     recipe, unknown = Recipe.from_caiman({key: value})

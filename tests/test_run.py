@@ -36,7 +36,14 @@ from napari_cnmf.pipeline.stages import STAGES, stage_named
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.recipe import Recipe
 
-FILES = ["recipe.toml", "registered.zarr", "report.png", "results.h5", "run.log"]
+FILES = [
+    "motion.png",
+    "recipe.toml",
+    "registered.zarr",
+    "report.png",
+    "results.h5",
+    "run.log",
+]
 ALL_STAGES = ["correct", "fit", "refit", "evaluate", "dff"]
 
 
@@ -196,7 +203,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
         (out / name).write_text("half")
     (out / "my notes.txt").write_text("keep me")
     run(movie(), None, out)
-    assert sorted(path.name for path in out.iterdir()) == ["my notes.txt", *FILES]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["my notes.txt", *FILES]
+    )
 
 
 # --- ends before the end -----------------------------------------------------------
@@ -330,8 +339,11 @@ def test_missing_values_are_repaired_and_masked(tmp_path, caplog):
     array[:, :3] = np.nan
     array[70] = np.nan
     result = run(movie(array), None, tmp_path)
-    assert not result.summary.valid[:3].any()
-    assert result.summary.valid[3:].all()
+    before = result.registration.before.valid
+    assert not before[:3].any()
+    assert before[3:].all()
+    top, *others = result.summary.borders
+    assert top >= 3 + min(others)  # the missing rows, and what motion took of the rest
     assert np.isfinite(result.components.denoised).all()
     assert result.components.accepted.any()
     log = (tmp_path / "run.log").read_text()

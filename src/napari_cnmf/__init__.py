@@ -29,6 +29,7 @@ _PLACES = {
     "export_csv": "formats.tables",
     "export_movie": "formats.movies",
     "write_report": "report.figure",
+    "write_motion_report": "report.motion",
     "simulate": "simulation",
     "SimulationParameters": "simulation",
     "local_backend": "compute",

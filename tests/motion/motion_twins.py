@@ -54,6 +54,13 @@ def shift_frame_back(frame: np.ndarray, dy: float, dx: float) -> np.ndarray:
     return out
 
 
+def in_view(shape: tuple[int, int], dy: float, dx: float) -> np.ndarray:
+    """Pixels of a frame moved back whose place lay inside the frame."""
+    y, x = np.indices(shape)
+    inside_y = (y + dy >= 0) & (y + dy <= shape[0] - 1)
+    return inside_y & (x + dx >= 0) & (x + dx <= shape[1] - 1)
+
+
 def _cubic(distance: float, a: float = -0.75) -> float:
     """Keys' convolution kernel."""
     d = abs(distance)

@@ -101,10 +101,13 @@ def test_frames_do_not_influence_each_other(recording):
 
 def test_frames_in_parts_are_moved_alike(recording):
     shifts, frames = recording
+    fill = frames.mean(axis=0)
     parts = [
-        apply_shifts(frames[i : i + 9], shifts[i : i + 9]) for i in range(0, 40, 9)
+        apply_shifts(frames[i : i + 9], shifts[i : i + 9], fill)
+        for i in range(0, 40, 9)
     ]
-    np.testing.assert_array_equal(np.concatenate(parts), apply_shifts(frames, shifts))
+    together = apply_shifts(frames, shifts, fill)
+    np.testing.assert_array_equal(np.concatenate(parts), together)
 
 
 @pytest.mark.parametrize("level", [0.0, 1000.3, -7.7, 65535.0])
@@ -150,15 +153,18 @@ def test_no_frames_give_no_shifts():
     empty = np.empty((0, 20, 30), np.float32)
     shifts = estimate_shifts(empty, prepare_reference(cells((20, 30)), 4))
     assert shifts.shape == (0, 2)
-    assert apply_shifts(empty, shifts).shape == (0, 20, 30)
+    assert apply_shifts(empty, shifts, cells((20, 30))).shape == (0, 20, 30)
 
 
 def test_moving_back_undoes_the_motion(recording):
     truth, _ = recording
     frames = moved_crops((96, 130), truth)
-    back = apply_shifts(frames, truth)[:, 8:-8, 8:-8]
-    np.testing.assert_allclose(back - still((96, 130))[8:-8, 8:-8], 0, atol=0.2)
-    assert np.std(back - still((96, 130))[8:-8, 8:-8]) < 0.02
+    image = still((96, 130))
+    back = apply_shifts(frames, truth, image)
+    np.testing.assert_allclose(back, np.broadcast_to(image, back.shape), atol=0.5)
+    error = (back - image)[:, 8:-8, 8:-8]
+    assert np.abs(error).max() < 0.2
+    assert error.std() < 0.02
 
 
 def test_the_template_is_sharp_and_its_frames_lie_around_it(recording):
@@ -202,7 +208,7 @@ def test_error_on_the_simulated_movie_is_below_the_goal(shared):
     reference = prepare_reference(build_template(sample, 12), 12)
     error = estimate_shifts(frames, reference) - truth
     error -= np.median(error, axis=0)
-    assert np.all(np.sqrt(np.mean(error**2, axis=0)) < 0.055)
+    assert np.all(np.sqrt(np.mean(error**2, axis=0)) < 0.05)
 
 
 def _similarity(a: np.ndarray, b: np.ndarray) -> float:

@@ -52,7 +52,10 @@ _CONVERTED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "patch.rf": lambda half: {"patches.patch_size_px": 2 * int(np.max(half)) + 1},
     "init.gSig": lambda half: {"init.neuron_half_size_px": float(np.mean(half))},
     "motion.max_shifts": lambda px: {"motion.max_shift_px": float(np.max(px))},
-    "motion.pw_rigid": lambda on: {} if on else {"motion.mode": "rigid"},
+    "motion.strides": lambda px: {"motion.grid_step_px": int(np.mean(px))},
+    "motion.overlaps": lambda px: {"motion.grid_overlap_px": int(np.mean(px))},
+    "motion.gSig_filt": lambda px: {"motion.high_pass_px": float(np.mean(px))},
+    "motion.pw_rigid": lambda on: {"motion.mode": "piecewise" if on else "rigid"},
     "temporal.p": _ar_order,
 }
 

@@ -352,7 +352,9 @@ def fit_fields(
             if not light > _ENOUGH_LIGHT:
                 for k in range(flat.size):
                     field[k] = shifts[t, k % 2]
-                break
+                # Coarse structures may miss each other where fine ones still meet.
+                level += 1
+                continue
             for k in range(flat.size):
                 flat[k] = expected[level, k] - flat[k] / light
                 deviation[k] = field[k] - shifts[t, k % 2]

@@ -75,8 +75,8 @@ class MotionParameters(Parameters):
     )
     min_seen: float = param(
         0.8,
-        "A pixel is used if it was in view in this share of the frames; more loses cells "
-        "at the border, less may find false ones there.",
+        "A pixel is used if it was in view in this share of the frames; more loses "
+        "cells at the border, less may find false ones there.",
         low=0.5,
         high=1.0,
         advanced=True,

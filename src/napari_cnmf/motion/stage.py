@@ -16,14 +16,14 @@ import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.compute.backend import check_cancel
-from napari_cnmf.motion.blockpass import BlockPass, Found, Sums
+from napari_cnmf.motion.blockpass import BlockPass, Found, Tally
 from napari_cnmf.motion.borders import seen_borders, valid_area
 from napari_cnmf.motion.metrics import flag_frames
 from napari_cnmf.motion.parameters import MotionParameters
-from napari_cnmf.motion.plan import Alignment, choose_plan
+from napari_cnmf.motion.plan import Alignment, Plan, choose_plan
 from napari_cnmf.motion.registrar import LocalRegistrar
 from napari_cnmf.motion.rigid import search_limit
-from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
+from napari_cnmf.movie.blocks import block_frames, choose_bin
 from napari_cnmf.movie.fingerprint import fingerprint_of
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
@@ -118,63 +118,94 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
         movie, parameters, store.noise_steps, known=shifts, template=template
     )
     check_cancel(cancel)
-    given = [template] if shifts is None else [shifts.values]
-    header = StoreHeader(
+    given = template if shifts is None else shifts.values
+    header = _header(movie, plan, parameters, store, given)
+    block = block or block_frames(movie.field_shape, header.bin_frames)
+    with draft(path, header, plan.scale.base, movie.n_frames, block) as unfinished:
+        work = BlockPass(movie, plan, unfinished)
+        tally = _all_blocks(work, backend, progress, cancel)
+        done = _correction(tally, work, parameters, summary, valid)
+        if done.movie.left_out:  # which are known only now
+            images = summarise(
+                done.movie,
+                summary,
+                backend=backend,
+                cancel=cancel,
+                valid=done.summary.valid,
+            )
+            done = replace(done, summary=images)
+        finished = unfinished.finish(path, tally.n_clipped)
+    warn_of_clipping(tally.n_clipped, movie)
+    return replace(done, movie=done.movie.with_(source=finished))
+
+
+def _header(
+    movie: Movie,
+    plan: Plan,
+    parameters: MotionParameters,
+    store: StoreParameters,
+    given: np.ndarray | None,
+) -> StoreHeader:
+    """Return what is known of the registered movie beforehand."""
+    parts = [movie.fingerprint, repr(parameters), repr(store)]
+    return StoreHeader(
         step=plan.scale.step,
         bin_frames=choose_bin(movie.n_frames, movie.frame_rate_hz, store.bin_s),
         fingerprint=fingerprint_of(
-            movie.fingerprint,
-            repr(parameters),
-            repr(store),
-            *(a.tobytes() for a in given if a is not None),
+            *parts, *([] if given is None else [given.tobytes()])
         ),
         source_fingerprint=movie.fingerprint,
         frame_rate_hz=movie.frame_rate_hz,
         pixel_size_um=movie.pixel_size_um,
     )
-    block = block or block_frames(movie.field_shape, header.bin_frames)
-    parts: list[Found] = []
-    sums = Sums.empty(movie.field_shape, header.bin_frames)
-    n_clipped = 0
-    watch = Stopwatch(progress, "correct", movie.n_frames, "frames")
 
-    def collect(result: tuple[Sums, list[Found], int]) -> None:
-        nonlocal n_clipped
-        sums.merge(result[0])
-        parts.extend(result[1])
-        n_clipped += result[2]
-        watch.advance(result[0].after.n_frames)
 
-    with draft(path, header, plan.scale.base, movie.n_frames, block) as unfinished:
-        work = BlockPass(movie, plan, unfinished)
-        backend.run(work, range(0, movie.n_frames, block), collect, cancel)
-        finished = unfinished.finish(path, n_clipped)
-    warn_of_clipping(n_clipped, movie)
-    registered = finished.movie().with_(files=movie.files)
+def _all_blocks(
+    work: BlockPass, backend: Backend, progress: Progress, cancel: Event | None
+) -> Tally:
+    """Work on all blocks of a movie."""
+    n_frames, tally = work.movie.n_frames, Tally.empty(work.store)
+    watch = Stopwatch(progress, "correct", n_frames, "frames")
+
+    def collect(part: Tally) -> None:
+        tally.merge(part)
+        watch.advance(part.after.n_frames)
+
+    firsts = range(0, n_frames, work.store.block_frames)
+    backend.run(work, firsts, collect, cancel)
+    return tally
+
+
+def _correction(
+    tally: Tally,
+    work: BlockPass,
+    parameters: MotionParameters,
+    summary: SummaryParameters,
+    valid: np.ndarray | None,
+) -> Correction:
+    """Judge what all blocks have given; the movie is still the draft."""
+    plan, neighbours = work.plan, summary.neighbours
+    movie = work.store.movie().with_(files=work.movie.files)
     if plan.alignment is None:
-        images = sums.after.images(plan.scale, summary.neighbours, valid)
-        return Correction(registered, None, None, images)
-    found = Found.joined(parts)
-    moves = _shifts(found, plan.alignment, parameters)
+        images = tally.after.images(plan.scale, neighbours, valid)
+        return Correction(movie, None, None, images)
+    found = Found.joined(tally.found)
+    shifts = _shifts(found, plan.alignment, parameters)
     registration = Registration(
-        before=sums.before.images(plan.scale, summary.neighbours, valid),
+        before=tally.before.images(plan.scale, neighbours, valid),
         correlation_before=found.before[:, 0],
         correlation_after=found.after[:, 0],
         residual_before=found.residual[:, 0],
         residual_after=found.residual[:, 1],
-        bin_frames=group_frames(header.bin_frames),
-        flags=flag_frames(moves, found.after),
+        bin_frames=work.run,
+        flags=flag_frames(shifts, found.after),
     )
     left_out = registration.left_out
-    borders = seen_borders(moves, parameters.min_seen, left_out)
+    borders = seen_borders(shifts, parameters.min_seen, left_out)
     seen = valid_area(registration.before.valid, borders)
-    images = sums.after.images(plan.scale, summary.neighbours, seen)
-    if parameters.leave_out_bad and left_out:
-        registered = registered.with_(left_out=left_out)
-        images = summarise(
-            registered, summary, backend=backend, cancel=cancel, valid=seen
-        )
-    return Correction(registered, moves, registration, images)
+    images = tally.after.images(plan.scale, neighbours, seen)
+    movie = movie.with_(left_out=left_out if parameters.leave_out_bad else ())
+    return Correction(movie, shifts, registration, images)
 
 
 def _shifts(found: Found, how: Alignment, parameters: MotionParameters) -> Shifts:

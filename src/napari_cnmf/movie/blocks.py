@@ -10,6 +10,7 @@ FEWEST_BINS = 32
 MAX_BIN_S = 1.0
 MAX_BLOCK = 512
 BLOCK_BYTES = 135 * 10**6
+BATCH_BYTES = 20 * 10**6
 
 
 def choose_bin(n_frames: int, frame_rate_hz: float | None, bin_s: float) -> int:
@@ -46,3 +47,12 @@ def block_frames(field_shape: tuple[int, int], bin_frames: int) -> int:
     group = group_frames(bin_frames)
     fitting = min(MAX_BLOCK, BLOCK_BYTES // (4 * field_shape[0] * field_shape[1]))
     return max(group, fitting // group * group)
+
+
+def run_frames(field_shape: tuple[int, int], group: int) -> int:
+    """Return the frames of a run, a group or an even part of it.
+
+    What is worked on at once in float32, at most 20 MB, is whole runs.
+    """
+    fitting = max(1, BATCH_BYTES // (4 * field_shape[0] * field_shape[1]))
+    return max(n for n in range(1, group + 1) if group % n == 0 and n <= fitting)

@@ -50,11 +50,10 @@ class Registration:
 
     @property
     def left_out(self) -> tuple[int, ...]:
-        """Bad frames that are better left out; none if so many are bad that a parameter
-        must be wrong.
-        """
+        """Bad frames to leave out; none if they are so many that a parameter is wrong."""
         bad = self.bad_frames
-        return tuple(bad.tolist()) if len(bad) <= MOST_LEFT_OUT * len(self.flags) else ()
+        few = len(bad) <= MOST_LEFT_OUT * len(self.flags)
+        return tuple(bad.tolist()) if few else ()
 
     def reasons(self, frame: int) -> tuple[str, ...]:
         """Return what is wrong with a frame, nothing for a good one."""

@@ -31,6 +31,7 @@ from napari_cnmf.pipeline.records import recorded, warn_of_oddities
 from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stages_between
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.figure import write_report
+from napari_cnmf.report.motion import write_motion_report
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ def _work_through(stages: Iterable[Stage], session: Session, result: Result) -> 
     """Run stages in order, and draw what they give."""
     for stage in stages:
         result = _run_stage(stage, session, result)
-    _finish(session, result)
+    _draw(session, result)
     return result
 
 
@@ -244,12 +245,17 @@ def _saved(folder: RunFolder, result: Result) -> Result:
     return saved
 
 
-def _finish(session: Session, result: Result) -> None:
-    """Draw the report, or remove one that shows what is no longer there."""
-    if result.components is None:
-        session.folder.report.unlink(missing_ok=True)
-    else:
-        write_report(result, session.folder.report)
+def _draw(session: Session, result: Result) -> None:
+    """Draw the pictures, or remove those that show what is no longer there."""
+    pictures = (
+        (result.registration, session.folder.motion_report, write_motion_report),
+        (result.components, session.folder.report, write_report),
+    )
+    for shown, path, write in pictures:
+        if shown is None:
+            path.unlink(missing_ok=True)
+        else:
+            write(result, path)
 
 
 def _what_is_kept(reason: str, stage: Stage, folder: RunFolder) -> str:

@@ -20,7 +20,7 @@ from napari_cnmf.report.field import draw_field
 from napari_cnmf.report.header import draw_header
 from napari_cnmf.report.motion_panels import draw_shifts
 from napari_cnmf.report.panels import draw_reasons, draw_scores, draw_times
-from napari_cnmf.report.style import DPI, SIZE_IN, panel
+from napari_cnmf.report.style import DPI, PNG, SIZE_IN, panel
 from napari_cnmf.report.traces import MAX_TRACES, draw_traces
 
 
@@ -43,7 +43,7 @@ def write_report(result: Result, path: Path) -> None:
     """
     figure = draw_report(result)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, format="png")
+        figure.savefig(temporary, dpi=DPI, format="png", pil_kwargs=PNG)
 
 
 def draw_report(result: Result) -> Figure:

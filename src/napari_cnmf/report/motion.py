@@ -27,7 +27,16 @@ from napari_cnmf.report.motion_panels import (
     draw_residuals,
     draw_shifts,
 )
-from napari_cnmf.report.style import DPI, LABEL_PT, SIZE_IN, SOFT, TEXT, bare, panel
+from napari_cnmf.report.style import (
+    DPI,
+    LABEL_PT,
+    PNG,
+    SIZE_IN,
+    SOFT,
+    TEXT,
+    bare,
+    panel,
+)
 
 _MOST_IMAGE = 0.37  # height of an image, as a part of the page
 _ROW_PT, _LINE_LETTERS = 17.0, 60
@@ -52,7 +61,7 @@ def write_motion_report(result: Result, path: Path) -> None:
     """
     figure = draw_motion_report(result)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, format="png")
+        figure.savefig(temporary, dpi=DPI, format="png", pil_kwargs=PNG)
 
 
 def draw_motion_report(result: Result) -> Figure:

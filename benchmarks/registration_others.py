@@ -1,0 +1,89 @@
+"""Other registration packages, as black boxes; those that are not installed are left out.
+
+Each estimates how far frames (n, Y, X) have moved from a template, in pixels, positive
+down and right. scikit-image and pystackreg give one shift for a frame; SimpleITK bends
+it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+Shifter = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+STEPS_PER_PX = 100
+
+
+def shifters() -> dict[str, Shifter]:
+    """What finds the shifts (n, 2) of frames as a whole, by name."""
+    found: dict[str, Shifter] = {}
+    if find_spec("skimage"):
+        found["skimage, phase"] = partial(_by_skimage, normalization="phase")
+        found["skimage, plain"] = partial(_by_skimage, normalization=None)
+    if find_spec("pystackreg"):
+        found["StackReg"] = _by_stackreg
+    return found
+
+
+def bender() -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] | None:
+    """What finds the displacements (n, P, 2) of frames at some centres (P, 2)."""
+    return _by_itk if find_spec("SimpleITK") else None
+
+
+def _by_skimage(
+    template: np.ndarray, frames: np.ndarray, normalization: str | None
+) -> np.ndarray:
+    """Cross-correlation, of phases or plain, refined to a hundredth of a pixel."""
+    register = import_module("skimage.registration").phase_cross_correlation
+    options = {"upsample_factor": STEPS_PER_PX, "normalization": normalization}
+    return np.array([-register(template, frame, **options)[0] for frame in frames])
+
+
+def _by_stackreg(template: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Pyramid of least squares (Thevenaz et al. 1998)."""
+    module = import_module("pystackreg")
+    worker = module.StackReg(module.StackReg.TRANSLATION)
+    matrices = np.array([worker.register(template, frame) for frame in frames])
+    return matrices[:, [1, 0], 2]
+
+
+def _by_itk(
+    template: np.ndarray, frames: np.ndarray, centres: np.ndarray
+) -> np.ndarray:
+    """Shift by correlation, then cubic B-splines by least squares, coarse to fine."""
+    itk = import_module("SimpleITK")
+    fixed = itk.GetImageFromArray(template.astype(np.float32))
+    points = [(float(x), float(y)) for y, x in centres]
+    found = []
+    for frame in frames:
+        moving = itk.GetImageFromArray(frame.astype(np.float32))
+        shift = _fitted(itk, itk.TranslationTransform(2), fixed, moving)
+        splines = itk.BSplineTransformInitializer(fixed, [4, 4], order=3)
+        bend = _fitted(itk, splines, fixed, moving, shift)
+        moved = [bend.TransformPoint(shift.TransformPoint(p)) for p in points]
+        found.append(np.subtract(moved, points)[:, ::-1])
+    return np.array(found)
+
+
+def _fitted(
+    itk: Any, transform: Any, fixed: Any, moving: Any, first: Any = None
+) -> Any:
+    """Fit a transform, on top of another one."""
+    fit = itk.ImageRegistrationMethod()
+    fit.SetMetricAsCorrelation()
+    fit.SetOptimizerAsLBFGSB(numberOfIterations=100)
+    fit.SetInterpolator(itk.sitkLinear)
+    fit.SetShrinkFactorsPerLevel([4, 2, 1])
+    fit.SetSmoothingSigmasPerLevel([2, 1, 1])
+    fit.SetNumberOfThreads(1) if hasattr(fit, "SetNumberOfThreads") else None
+    if first is not None:
+        fit.SetMovingInitialTransform(first)
+    fit.SetInitialTransform(transform, inPlace=True)
+    fit.Execute(fixed, moving)
+    return transform

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pytest
+from motion.correction_runs import (
+    IMAGES,
+    RATE_HZ,
+    everything,
+    files,
+    noisy,
+    run,
+)
 from motion.motion_twins import moved_crops
 
 from napari_cnmf.compute import SerialBackend, ThreadBackend
 from napari_cnmf.errors import CancelledError, OutputError
 from napari_cnmf.motion.parameters import MotionParameters
-from napari_cnmf.motion.stage import Correction, correct
+from napari_cnmf.motion.stage import Correction
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.store import TiledStore
 from napari_cnmf.summary import SummaryParameters, summarise
 
-RATE_HZ = 30.0
-IMAGES = ("mean", "maximum", "std", "correlation", "noise", "valid")
 NONE = MotionParameters(mode="none")
 
 
@@ -32,37 +37,7 @@ def shifts() -> np.ndarray:
 @pytest.fixture(scope="module")
 def movie(shifts) -> Movie:
     """A noisy movie of 301 frames of 70 x 93 pixels that moves."""
-    frames = moved_crops((70, 93), shifts)
-    frames = 200 + 50 * frames + 8 * np.random.default_rng(1).normal(size=frames.shape)
-    return Movie.from_array(frames.astype(np.int16), frame_rate_hz=RATE_HZ)
-
-
-def run(
-    movie, path, parameters=None, backend=None, store=None, **options
-) -> Correction:
-    with backend or SerialBackend() as opened:
-        return correct(
-            movie,
-            parameters or MotionParameters(),
-            path=path,
-            store=store or StoreParameters(),
-            summary=SummaryParameters(),
-            backend=opened,
-            **options,
-        )
-
-
-def everything(correction: Correction) -> list[bytes]:
-    """All that a correction gives, as bytes."""
-    store = correction.movie.source
-    arrays = [getattr(correction.summary, name) for name in IMAGES]
-    arrays += [store.scale.base, store.read_codes(slice(None)), store.read_binned()]
-    arrays += [correction.shifts.values, correction.shifts.template]
-    return [correction.movie.fingerprint.encode(), *(a.tobytes() for a in arrays)]
-
-
-def files(path: Path) -> dict[Path, bytes]:
-    return {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    return noisy(moved_crops((70, 93), shifts))
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +80,7 @@ def test_the_registered_movie_stands_still(corrected, movie):
 def test_without_registration_the_movie_is_kept_as_it_is(movie, tmp_path):
     kept = run(movie, tmp_path / "registered.zarr", NONE)
     assert kept.shifts is None
+    assert kept.registration is None
     step = kept.movie.source.header.step
     assert np.abs(kept.movie.read() - movie.read()).max() <= 0.51 * step
 
@@ -144,12 +120,37 @@ def test_the_summary_is_in_the_movies_units(movie):
 
 
 def test_pixels_without_data_have_no_noise(movie, tmp_path):
-    valid = np.ones(movie.field_shape, bool)
-    valid[:, :5] = False
-    summary = run(movie, tmp_path / "registered.zarr", valid=valid).summary
-    assert not summary.noise[~valid].any()
-    assert not summary.correlation[~valid].any()
-    assert summary.noise[valid].all()
+    recorded = np.ones(movie.field_shape, bool)
+    recorded[:, :5] = False
+    corrected = run(movie, tmp_path / "registered.zarr", valid=recorded)
+    np.testing.assert_array_equal(corrected.registration.before.valid, recorded)
+    for summary in (corrected.registration.before, corrected.summary):
+        valid = summary.valid
+        assert not valid[~recorded].any()
+        assert not summary.noise[~valid].any()
+        assert not summary.correlation[~valid].any()
+        assert summary.noise[valid].all()
+
+
+def test_the_border_out_of_view_is_not_valid(corrected, shifts):
+    top, bottom, left, right = corrected.summary.borders
+    # 0.8 of normal shifts of sd 2 px lie below 1.7 px
+    assert {top, bottom, left, right} <= {1, 2}
+    height, width = corrected.movie.field_shape
+    seen = np.zeros((height, width), bool)
+    seen[top : height - bottom, left : width - right] = True
+    np.testing.assert_array_equal(corrected.summary.valid, seen)
+    assert corrected.registration.before.valid.all()
+
+
+def test_what_was_out_of_view_holds_the_template(corrected):
+    frames, shifts = corrected.movie.read(), corrected.shifts
+    step = corrected.movie.source.header.step
+    far = np.argmin(shifts.values[:, 0])
+    rows = int(-shifts.values[far, 0])
+    assert rows >= 3
+    error = frames[far, :rows] - shifts.template[:rows]
+    assert np.abs(error).max() <= 0.51 * step
 
 
 def test_it_is_opened_again_from_its_folder(corrected, movie):

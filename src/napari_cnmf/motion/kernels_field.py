@@ -281,11 +281,12 @@ def fit_fields(
     places_x: np.ndarray,
     fill: np.ndarray,
     pad: int,
-    slopes: np.ndarray,
     windows_y: np.ndarray,
     windows_x: np.ndarray,
     spans_x: np.ndarray,
+    slopes: np.ndarray,
     expected: np.ndarray,
+    totals: np.ndarray,
     gain: np.ndarray,
     carry: np.ndarray,
     limit: float,
@@ -301,16 +302,16 @@ def fit_fields(
         float32, of each frame as a whole.
     places_y, places_x, fill, pad
         As for `bend_back`; `fill` is the template.
-    slopes : ndarray (2, 3, Y, X)
-        float32: for coarse structures, in every other row, and for fine ones, the
-        filtered slopes of the template along y and x, and itself filtered, such that
-        its product with the template sums to 1.
     windows_y, windows_x : ndarray (ny, Y), (nx, X)
         float32, weights of rows and columns in the patches.
     spans_x : ndarray (nx, 2)
         Columns where the windows are not zero.
-    expected : ndarray (2, P * 2)
-        float32, the sums of the template itself.
+    slopes : ndarray (2, 4, Y, X)
+        float32: for coarse structures, in every other row, and for fine ones, the
+        filtered slopes of the template along y and x, and the weights that give the
+        brightness of a frame in units of the template's, and its mean.
+    expected, totals : ndarray (2, P * 2)
+        float32, the sums of the template without its mean, and those of ones.
     gain, carry : ndarray (2, P * 2, P * 2)
         float32: the deviation from `shifts` is gain x (expected - sums) + carry x the
         deviation that the sums were taken at.
@@ -335,7 +336,7 @@ def fit_fields(
         while level < len(slopes) and steps < _MOST_STEPS:
             stride = 2 if level == 0 else 1
             scores[:] = 0
-            light = np.float32(0)
+            light = mean = np.float32(0)
             for y in range(0, n_y, stride):
                 _row_of_nodes(nodes[t], places_y, y, row)
                 _bent_row(
@@ -345,18 +346,18 @@ def fit_fields(
                 _fill_unseen(row, places_x, y, n_y, fill[y], out)
                 for x in range(n_x):
                     light += slopes[level, 2, y, x] * out[x]
+                    mean += slopes[level, 3, y, x] * out[x]
                 _add_scores(
-                    out, slopes[level, :, y], windows_y[:, y], windows_x, spans_x,
+                    out, slopes[level, :2, y], windows_y[:, y], windows_x, spans_x,
                     product, scores,
                 )  # fmt: skip
             if not light > _ENOUGH_LIGHT:
                 for k in range(flat.size):
                     field[k] = shifts[t, k % 2]
-                # Coarse structures may miss each other where fine ones still meet.
-                level += 1
-                continue
+                break
             for k in range(flat.size):
-                flat[k] = expected[level, k] - flat[k] / light
+                sum_k = flat[k] - mean * totals[level, k]
+                flat[k] = expected[level, k] - sum_k / light
                 deviation[k] = field[k] - shifts[t, k % 2]
             found[:] = 0
             _apply(gain[level], flat, found)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import solve
@@ -30,6 +30,7 @@ from napari_cnmf.motion.rigid import (
     HIGH_PASS_SIGMA_PX,
     LOW_PASS_SIGMA_PX,
     read_only,
+    scatter,
     taper,
 )
 
@@ -42,7 +43,6 @@ COARSE_SHARE, COARSE_BAND = 2 / 3, 4.0
 STEPS_A_SIDE, SMALLEST_STEP_PX = 10, 24
 #: Distance over which displacements are alike, in widths of a patch.
 SMOOTHNESS = 4.0
-VARIANCE_SIGMA_PX = 1.5
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,16 @@ class PatchGrid:
         return mean.astype(np.float32)
 
 
+class Level(NamedTuple):
+    """How patches answer to displacements; arrays as for `kernels_field.fit_fields`."""
+
+    slopes: np.ndarray
+    expected: np.ndarray
+    totals: np.ndarray
+    gain: np.ndarray
+    carry: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class FieldModel:
     """A template made ready to find fields of displacements; see `prepare_field`.
@@ -147,20 +157,20 @@ class FieldModel:
         (Y, X) float32.
     limit_px : float
         Largest deviation from the frame's own shift.
-    slopes, windows_y, windows_x, spans_x, expected, gain, carry : ndarray
-        As for `kernels_field.fit_fields`.
+    windows_y, windows_x, spans_x : ndarray
+        Weights of rows (ny, Y) and columns (nx, X) in the patches, and the columns
+        (nx, 2) where these begin and end.
+    levels : Level
+        For coarse structures and for fine ones, stacked.
     """
 
     grid: PatchGrid
     template: np.ndarray
     limit_px: float
-    slopes: np.ndarray
     windows_y: np.ndarray
     windows_x: np.ndarray
     spans_x: np.ndarray
-    expected: np.ndarray
-    gain: np.ndarray
-    carry: np.ndarray
+    levels: Level
 
 
 def prepare_field(
@@ -189,58 +199,64 @@ def prepare_field(
     FieldModel
     """
     image = template.astype(np.float64)
-    scatter = gaussian_filter(variance.astype(np.float64), VARIANCE_SIGMA_PX)
-    scatter = np.maximum(scatter, 1e-3 * scatter.mean() or 1.0)
+    spread = scatter(variance)
     windows, hats = grid.windows(image.shape), grid.hats(image.shape)
     prior = _prior(grid, max_deviation_px)
     coarse_px = max(COARSE_SHARE * max_deviation_px, LOW_PASS_SIGMA_PX)
     levels = [
-        _level(image, scatter, windows, hats, prior, *band)
+        _level(image, spread, windows, hats, prior, *band)
         for band in (
             (coarse_px, max(COARSE_BAND * coarse_px, high_pass_px), 2),
             (LOW_PASS_SIGMA_PX, high_pass_px, 1),
         )
     ]
-    slopes, expected, gain, carry = (
-        read_only(np.stack(part)) for part in zip(*levels, strict=True)
-    )
     return FieldModel(
         grid=grid,
         template=read_only(template),
         limit_px=max_deviation_px,
-        slopes=slopes,
         windows_y=read_only(windows[0]),
         windows_x=read_only(windows[1]),
         spans_x=_spans(windows[1]),
-        expected=expected,
-        gain=gain,
-        carry=carry,
+        levels=Level(*(read_only(np.stack(p)) for p in zip(*levels, strict=True))),
     )
 
 
 def _level(  # noqa: PLR0913 - what all levels share, and what is this one's
     image: np.ndarray,
-    scatter: np.ndarray,
+    spread: np.ndarray,
     windows: list[np.ndarray],
     hats: list[np.ndarray],
     prior: np.ndarray,
     low_pass_px: float,
     high_pass_px: float,
     row_step: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return slopes, expected, gain and carry for structures in a band of sizes."""
-    weight = np.outer(*(taper(n) for n in image.shape)) / scatter
+) -> Level:
+    """Work out how patches answer, by structures in a band of sizes."""
+    weight = np.outer(*(taper(n) for n in image.shape)) / spread
     weight[np.arange(len(weight)) % row_step > 0] = 0
     fine = gaussian_filter(image, low_pass_px)
     fine -= gaussian_filter(fine, high_pass_px)
-    contrast = fine * weight
-    light = (contrast * image).sum() or 1.0
     slopes = _slopes(fine) * weight
     answer = _sums(slopes[:, None] * _slopes(image), windows, hats)
-    noise = _sums(slopes[:, None] * slopes * scatter, windows, windows)
+    noise = _sums(slopes[:, None] * slopes * spread, windows, windows)
     gain = _gain(answer, noise, prior)
-    expected = np.einsum("ayx,iy,jx->ija", slopes * image, *windows).ravel()
-    return np.stack([*slopes, contrast / light]), expected, gain, gain @ answer
+    mean = weight / (weight.sum() or 1.0)
+    contrast = fine * weight - mean * (fine * weight).sum()
+    contrast /= (contrast * image).sum() or 1.0
+    centred = slopes * (image - (mean * image).sum())
+    return Level(
+        np.stack([*slopes, contrast, mean]),
+        _scores(centred, windows),
+        _scores(slopes, windows),
+        gain,
+        gain @ answer,
+    )
+
+
+def _scores(images: np.ndarray, windows: list[np.ndarray]) -> np.ndarray:
+    """Return the sums (P * 2) of images (2, Y, X) in the patches."""
+    in_y, in_x = windows
+    return np.moveaxis(in_y @ images @ in_x.T, 0, -1).ravel()
 
 
 def estimate_fields(
@@ -272,13 +288,10 @@ def estimate_fields(
         cols,
         model.template,
         _pad(shifts, model.limit_px),
-        model.slopes,
         model.windows_y,
         model.windows_x,
         model.spans_x,
-        model.expected,
-        model.gain,
-        model.carry,
+        *model.levels,
         model.limit_px,
         nodes,
     )

@@ -76,7 +76,7 @@ class Target:
         grid = PatchGrid.covering(template.shape, p.grid_step_px, p.grid_overlap_px)
         return cls(
             template,
-            prepare_reference(template, p.max_shift_px, p.high_pass_px),
+            prepare_reference(template, p.max_shift_px, p.high_pass_px, variance),
             prepare_field(template, variance, grid, p.max_deviation_px, p.high_pass_px),
         )
 

@@ -1,4 +1,4 @@
-"""Other registration packages, as black boxes; those that are not installed are left out.
+"""Other registration packages, as black boxes, where they are installed.
 
 Each estimates how far frames (n, Y, X) have moved from a template, in pixels, positive
 down and right. scikit-image and pystackreg give one shift for a frame; SimpleITK bends
@@ -76,7 +76,7 @@ def _by_itk(
     return np.array(found)
 
 
-def _fit(  # noqa: PLR0913 - what the package wants to know
+def _fit(
     itk: Any,
     transform: Any,
     fixed: Any,

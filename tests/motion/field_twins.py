@@ -87,29 +87,27 @@ def fit_field(frame: np.ndarray, shift: np.ndarray, model: FieldModel) -> np.nda
     """Gauss-Newton steps to the most probable displacements (P, 2)."""
     places = model.grid.places
     grid = len(places[0]), len(places[1]), 2
-    field = np.tile(shift, (grid[0] * grid[1], 1)).astype(float)
+    deviation = np.zeros(np.prod(grid))
     level = steps = 0
     while level < 2 and steps < kernels_field._MOST_STEPS:
-        nodes = field.reshape(grid)
+        slopes, expected, totals, gain, carry = (part[level] for part in model.levels)
+        nodes = shift.astype(float) + deviation.reshape(grid)
         bent = bend_in_two_passes(frame, nodes, places, shift[1], linear)
         bent = np.where(unseen(dense(nodes, places, frame.shape)), model.template, bent)
-        # the slopes of coarse structures are 0 in every other row
-        *slopes, contrast = model.slopes[level].astype(float)
-        light = (contrast * bent).sum()
+        # the weights of coarse structures are 0 in every other row
+        products = slopes.astype(float) * bent
+        light, mean = products[2:].sum(axis=(1, 2))
         if not light > kernels_field._ENOUGH_LIGHT:
-            field[:] = shift
-            level += 1
-            continue
-        sums = [model.windows_y @ (s * bent) @ model.windows_x.T for s in slopes]
-        left = model.expected[level] - np.stack(sums, axis=-1).ravel() / light
-        deviation = (field - shift).ravel()
-        new = model.gain[level] @ left + model.carry[level] @ deviation
-        new = np.clip(new, -model.limit_px, model.limit_px)
-        field = shift + new.reshape(-1, 2)
+            return np.tile(shift, (len(deviation) // 2, 1))
+        sums = [model.windows_y @ part @ model.windows_x.T for part in products[:2]]
+        left = expected - (np.stack(sums, axis=-1).ravel() - mean * totals) / light
+        new = np.clip(gain @ left + carry @ deviation, -model.limit_px, model.limit_px)
+        change = np.abs(new - deviation).max()
+        deviation = new
         steps += 1
-        if np.abs(new - deviation).max() < kernels_field._SMALL_CHANGE_PX[level]:
+        if change < kernels_field._SMALL_CHANGE_PX[level]:
             level += 1
-    return field
+    return shift + deviation.reshape(-1, 2)
 
 
 def smooth_fields(

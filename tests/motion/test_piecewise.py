@@ -64,10 +64,10 @@ def test_patches_cover_the_field_evenly(shape, step, overlap):
         assert size == min(step + (step if overlap is None else overlap), side)
         assert starts[0] == 0
         assert starts[-1] == side - size
-        apart = np.diff(starts)
-        assert np.ptp(apart) <= 1 if len(apart) else True
-        assert np.all(apart <= step)
-        assert np.all(apart > step / 2)
+        assert np.all(np.diff(starts) <= step)
+        assert np.ptp(starts - np.linspace(0, side - size, len(starts))) <= 1
+        # no more of them than needed
+        assert (len(starts) - 2) * step < side - size or len(starts) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (9, 11), (16, 16), (3, 40), (47, 48)])
@@ -154,8 +154,7 @@ def test_noise_alone_is_hardly_bent():
     rng = np.random.default_rng(0)
     frames = still(SHAPE) + 30 * rng.standard_normal((20, *SHAPE), np.float32)
     shifts, fields = found(frames, still(SHAPE), 30.0)
-    print(rms(fields - shifts[:, None]), np.abs(fields - shifts[:, None]).max())
-    assert rms(fields - shifts[:, None]) < 0.8
+    assert rms(fields - shifts[:, None]) < 0.5
 
 
 @pytest.mark.parametrize("hole", [np.s_[56:104, 56:104], np.s_[:40, :40]])
@@ -181,7 +180,7 @@ def test_a_patch_without_signal_takes_after_its_neighbours(hole):
 
 @pytest.mark.parametrize("level", [0.0, 1000.3, 65535.0, np.nan, np.inf, 1e30])
 def test_a_frame_without_signal_has_the_shift_of_the_whole(level):
-    fields, frames = bent(3, (96, 130), 2.0, 0.5)
+    _, frames = bent(3, (96, 130), 2.0, 0.5)
     frames[1] = level
     template = still((96, 130))
     shifts, measured = found(frames, template, 0.5)
@@ -235,7 +234,7 @@ def test_frames_in_parts_are_bent_alike():
 
 def test_no_frames_give_no_fields():
     empty = np.empty((0, 20, 30), np.float32)
-    shifts, fields = found(empty, cells((20, 30)), 1.0)
+    _, fields = found(empty, cells((20, 30)), 1.0)
     grid = PatchGrid.covering((20, 30), None, None)
     assert fields.shape == (0, 1, 2)
     assert (
@@ -243,12 +242,14 @@ def test_no_frames_give_no_fields():
     )
 
 
-def test_brightness_and_offset_do_not_bend():
+@pytest.mark.parametrize(
+    ("brightness", "offset"), [(0.6, 0), (1.6, 0), (1, 3), (1, -3), (0.7, 2)]
+)
+def test_brightness_and_offset_do_not_bend(brightness, offset):
     _, frames = bent(6, SHAPE, 3.0, 0.5)
     _, expected = found(frames, still(SHAPE), 0.5)
-    _, brighter = found(37 * frames + 5000, still(SHAPE), 0.5)
-    print(np.abs(brighter - expected).max())
-    np.testing.assert_allclose(brighter, expected, atol=0.02)
+    _, changed = found(brightness * frames + offset, still(SHAPE), 0.5)
+    assert rms(changed - expected) < 0.02
 
 
 @pytest.mark.parametrize("limit_px", [0.5, 1.0])
@@ -280,8 +281,7 @@ def test_the_template_of_a_bent_movie_is_sharper_than_that_of_shifts():
         p = MotionParameters(mode=mode)
         made[mode] = crispness(build_registrar(frames, p).target.template)
     ideal = crispness(still(SHAPE))
-    print({k: v / ideal for k, v in made.items()})
-    assert made["piecewise"] > 1.05 * made["rigid"]
+    assert made["piecewise"] > 1.03 * made["rigid"]
     assert made["piecewise"] > 0.97 * ideal
 
 
@@ -289,10 +289,8 @@ def test_the_frames_lie_around_the_template_everywhere():
     fields, frames = bent(60, SHAPE, 3.0, 0.5)
     registrar = build_registrar(frames, MotionParameters(mode="piecewise"))
     motion = registrar.find(frames, np.arange(60))
-    print(np.abs(np.median(motion.fields, axis=0)).max())
-    assert np.abs(np.median(motion.fields, axis=0)).max() < 0.2
+    assert np.abs(motion.fields.mean(axis=0)).max() < 0.1
     truth = displacements(fields, registrar.target.model.grid.centres.astype(float))
     error = motion.fields - truth
     error -= error.mean(axis=0)
-    print(rms(error))
     assert rms(error) < 0.08

@@ -135,15 +135,20 @@ def test_a_zarr_writer_would_describe_the_arrays_alike(store, tmp_path):
     codec = zarr.codecs.BloscCodec(
         typesize=2, cname="lz4", clevel=5, shuffle="shuffle", blocksize=0
     )
+    length, height, width = store.frames.chunks
+    n_rows, n_cols = store.frames.grid
     zarr.create_array(
         tmp_path / "twin",
         shape=store.shape,
         chunks=store.frames.chunks,
+        shards=(length, n_rows * height, n_cols * width),
         dtype="uint16",
         compressors=codec,
     )
     theirs = json.loads((tmp_path / "twin" / "zarr.json").read_text())
     ours = json.loads((store.path / "frames" / "zarr.json").read_text())
+    sharding = theirs["codecs"][0]["configuration"]
+    assert sharding["index_codecs"].pop()["name"] == "crc32c"  # the blosc sums do
     assert {name: theirs[name] for name in ours} == ours
 
 

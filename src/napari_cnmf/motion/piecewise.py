@@ -295,7 +295,7 @@ def estimate_fields(
         model.limit_px,
         nodes,
     )
-    return nodes.reshape(len(frames), -1, 2)
+    return nodes.reshape(len(frames), len(rows) * len(cols), 2)
 
 
 def apply_fields(

@@ -92,7 +92,7 @@ def choose_plan(
         return Plan(choose_scale(sample, centre, sample[some], noise_steps))
     offset = parameters.line_offset_px if known is None else known.line_offset_px
     if offset is None:
-        offset = estimate_line_offset(sample)
+        offset = estimate_line_offset(sample[some])
     sample = correct_lines(sample, offset)
     finder, target = _finder(
         movie, sample, numbers, parameters, known, template, offset

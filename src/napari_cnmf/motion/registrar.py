@@ -267,17 +267,31 @@ def build_local(
         build_registrar(read(first, last), p)
         for first, last in zip(firsts, lasts, strict=True)
     )
+    return LocalRegistrar(registrars, _drift(registrars, p), stretch_frames)
+
+
+def _drift(registrars: tuple[Registrar, ...], p: MotionParameters) -> np.ndarray:
+    """How far (n, 2) the templates of stretches have moved from where most are."""
     images = np.array([registrar.target.template for registrar in registrars])
     steps = [np.zeros((1, 2), np.float32)]
     for image, registrar in zip(images[1:], registrars[:-1], strict=True):
         steps.append(estimate_shifts(image[None], registrar.target.reference))
-    drift = np.cumsum(np.concatenate(steps), axis=0)
+    drift: np.ndarray = np.cumsum(np.concatenate(steps), axis=0)
     drift -= np.median(drift, axis=0)
-    still = apply_shifts(images, drift, images.mean(axis=0))
-    common = prepare_reference(still.mean(axis=0), p.max_shift_px, p.high_pass_px)
-    return LocalRegistrar(
-        registrars, drift + estimate_shifts(still, common), stretch_frames
-    )
+    for _ in range(p.template_iterations):
+        common = _mean_in_view(images, drift)
+        reference = prepare_reference(common, p.max_shift_px, p.high_pass_px)
+        drift += estimate_shifts(apply_shifts(images, drift, common), reference)
+    return drift
+
+
+def _mean_in_view(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Mean (Y, X) of images (n, Y, X) moved back, where each is in view."""
+    nowhere = np.full(images.shape[1:], np.nan, np.float32)
+    still = apply_shifts(images, shifts, nowhere)
+    seen = ~np.isnan(still)
+    total, count = np.where(seen, still, 0).sum(axis=0), seen.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), images.mean(axis=0))
 
 
 def still_image(

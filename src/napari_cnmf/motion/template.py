@@ -70,13 +70,14 @@ def average(
     Returns
     -------
     image, variance : ndarray
-        (Y, X) float32: medians over groups of their means, and of the mean squares of
-        the distance from that image.
+        (Y, X) float32: the median over groups of their means, and the mean square of
+        the distance from it.
     """
     groups = np.array_split(np.arange(n_frames), min(_MOST_GROUPS, n_frames))
     moments = [(f.mean(axis=0), f.var(axis=0)) for f in map(still, groups)]
     means, within = (np.array(part) for part in zip(*moments, strict=True))
     image = np.median(means, axis=0).astype(np.float32)
+    # Medians again: a flash would make its place count for nothing.
     variance = np.median(within + (means - image) ** 2, axis=0).astype(np.float32)
     return image, variance
 

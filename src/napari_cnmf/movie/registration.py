@@ -50,7 +50,7 @@ class Registration:
 
     @property
     def left_out(self) -> tuple[int, ...]:
-        """Bad frames to leave out; none if they are so many that a parameter is wrong."""
+        """Bad frames to leave out; none if so many are that a parameter is wrong."""
         bad = self.bad_frames
         few = len(bad) <= MOST_LEFT_OUT * len(self.flags)
         return tuple(bad.tolist()) if few else ()

@@ -4,8 +4,8 @@ A store is a zarr group of three arrays: `frames` (T, Y, X), 16-bit codes with v
 base + step x code; `base` (1, Y, X); and `binned` (T // b, Y, X), the exact sums of b
 consecutive codes, each + 128 (b - 1). A chunk is one block of frames of a tile of
 about 64 x 64 px, so that a patch is read through all time without the rest of the
-field. A store is written under a temporary name and renamed when it is whole: one
-that was cut short is never found.
+field; the chunks of a block are one file. A store is written under a temporary name
+and renamed when it is whole: one that was cut short is never found.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins, unpack
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.scale import Scale
 
-VERSION = 1
+VERSION = 2
 TILE_PX = 64
 
 

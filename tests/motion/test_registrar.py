@@ -101,12 +101,12 @@ def test_drift_further_than_the_largest_shift_is_followed(drifting):
     )
     found = local.find(frames, np.arange(1200)).shifts
     error = found - shifts
-    print(np.sqrt(((error - error.mean(axis=0)) ** 2).mean(axis=0)))
-    assert rms(error - error.mean(axis=0)) < 0.1
+    error -= error.mean(axis=0)
+    assert rms(error) < 0.12
     assert np.ptp(local.drift, axis=0)[0] == pytest.approx(22.5, abs=1)
     one = build_registrar(frames[::10], MotionParameters())
     astray = one.find(frames, np.arange(1200)).shifts - shifts
-    assert rms(astray - astray.mean(axis=0)) > 1
+    assert rms(astray - astray.mean(axis=0)) > 5 * rms(error)
 
 
 def test_each_frame_has_the_template_of_its_stretch(drifting):

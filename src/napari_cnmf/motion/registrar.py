@@ -23,7 +23,7 @@ from napari_cnmf.motion.rigid import (
     estimate_shifts,
     prepare_reference,
 )
-from napari_cnmf.motion.template import average, build_template
+from napari_cnmf.motion.template import average_and_variance, build_template
 from napari_cnmf.movie.shifts import Shifts
 
 #: Part of the displacements left out at either end when they are averaged.
@@ -305,7 +305,7 @@ def still_image(
             sample[group], Motion(motion.shifts[group], fields), places, fill
         )
 
-    return average(len(sample), still)
+    return average_and_variance(len(sample), still)
 
 
 def _sharpened(target: Target, sample: np.ndarray, p: MotionParameters) -> Target:

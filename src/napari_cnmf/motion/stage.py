@@ -21,7 +21,7 @@ from napari_cnmf.motion.borders import seen_borders, valid_area
 from napari_cnmf.motion.metrics import flag_frames
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.plan import Alignment, Plan, choose_plan
-from napari_cnmf.motion.registrar import LocalRegistrar
+from napari_cnmf.motion.registrar import KnownMotion, LocalRegistrar
 from napari_cnmf.motion.rigid import search_limit
 from napari_cnmf.movie.blocks import block_frames, choose_bin
 from napari_cnmf.movie.fingerprint import fingerprint_of
@@ -211,10 +211,12 @@ def _correction(
 def _shifts(found: Found, how: Alignment, parameters: MotionParameters) -> Shifts:
     """Return the shifts of all frames."""
     motion, finder, template = found.motion, how.finder, how.target.template
+    if isinstance(finder, KnownMotion):
+        return replace(finder.shifts, template=template)
     shifts = Shifts(
         motion.shifts,
         template,
-        search_limit(parameters.max_shift_px, min(template.shape)),
+        search_limit(parameters.max_shift_px, max(template.shape)),
         line_offset_px=how.line_offset_px,
     )
     if motion.fields is not None:

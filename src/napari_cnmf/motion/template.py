@@ -46,19 +46,17 @@ def build_template(
     ndarray
         (Y, X) float32.
     """
-    template = average(len(frames), lambda group: frames[group])[0]
+    template = average(len(frames), lambda group: frames[group])
     for _ in range(iterations):
         reference = prepare_reference(template, max_shift_px, high_pass_px)
         shifts = estimate_shifts(frames, reference)
         shifts -= np.median(shifts, axis=0)
-        template = average(len(frames), _shifted(frames, shifts, template))[0]
+        template = average(len(frames), _shifted(frames, shifts, template))
     return template
 
 
-def average(
-    n_frames: int, still: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Image that frames have in common, and their variance about it.
+def average(n_frames: int, still: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Image that frames have in common: the median over groups of their means.
 
     Parameters
     ----------
@@ -69,17 +67,32 @@ def average(
 
     Returns
     -------
-    image, variance : ndarray
-        (Y, X) float32: the median over groups of their means, and the mean square of
-        the distance from it.
+    ndarray
+        (Y, X) float32.
     """
-    groups = np.array_split(np.arange(n_frames), min(_MOST_GROUPS, n_frames))
-    moments = [(f.mean(axis=0), f.var(axis=0)) for f in map(still, groups)]
+    means = [still(group).mean(axis=0) for group in _groups(n_frames)]
+    return _median(np.array(means))
+
+
+def average_and_variance(
+    n_frames: int, still: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `average` of frames, and likewise their variance about it."""
+    moments = [(f.mean(axis=0), f.var(axis=0)) for f in map(still, _groups(n_frames))]
     means, within = (np.array(part) for part in zip(*moments, strict=True))
-    image = np.median(means, axis=0).astype(np.float32)
-    # Medians again: a flash would make its place count for nothing.
-    variance = np.median(within + (means - image) ** 2, axis=0).astype(np.float32)
-    return image, variance
+    image = _median(means)
+    return image, _median(within + (means - image) ** 2)
+
+
+def _median(images: np.ndarray) -> np.ndarray:
+    """Median (Y, X) of images (n, Y, X); sorting takes half as long as `np.median`."""
+    ordered, middle = np.sort(images, axis=0), (len(images) - 1) // 2
+    return 0.5 * (ordered[middle] + ordered[len(images) // 2])
+
+
+def _groups(n_frames: int) -> list[np.ndarray]:
+    """Divide the numbers of frames into groups of neighbours."""
+    return np.array_split(np.arange(n_frames), min(_MOST_GROUPS, n_frames))
 
 
 def _shifted(

@@ -70,7 +70,9 @@ class Shifts:
     def at_limit(self) -> np.ndarray:
         """Frames whose shift lies at the limit of the search, (T,) bool."""
         found = self.values if self.drift is None else self.values - self.drift
-        reached: np.ndarray = (np.abs(found) >= self.max_shift_px - 0.5).any(axis=1)
+        # In a tiny field nothing is searched for: no shift is not at that limit.
+        limit = max(self.max_shift_px - 0.5, 0.5)
+        reached: np.ndarray = (np.abs(found) >= limit).any(axis=1)
         return reached
 
     @property

@@ -60,6 +60,8 @@ TOUCHING = {
     "merge.touching_correlation": 0.0,
     "merge.max_area_somas": 100.0,
 }
+# The tiny field is several patches.
+BENT = {"motion.mode": "piecewise", "motion.grid_step_px": 12}
 # An HDF5 file states no frame rate.
 FIRST = {"input.dataset": "first", "acquisition.frame_rate_hz": 30.0}
 # Footprints cut small leave a rim in the residual, to be found by a second search.
@@ -100,6 +102,14 @@ CASES = {
     "store.noise_steps": Case(4.0),
     "motion.mode": Case("none"),
     "motion.max_shift_px": Case(2.0),
+    "motion.grid_step_px": Case(16, BENT),
+    "motion.grid_overlap_px": Case(6, BENT),
+    "motion.max_deviation_px": Case(0.5, BENT),
+    "motion.line_offset_px": Case(0.5),
+    "motion.high_pass_px": Case(8.0),
+    "motion.min_seen": Case(1.0),
+    "motion.leave_out_bad": Case(False, movie="flashes"),
+    "motion.local_template_s": Case(3.0),
     "motion.template_frames": Case(30),
     "motion.template_iterations": Case(1),
     "summary.neighbours": Case(4),
@@ -180,6 +190,11 @@ class Movies:
     def gaps(self) -> Movie:
         frames = self.frames.astype(np.float32)
         frames[::10] = np.nan
+        return Movie.from_array(frames, frame_rate_hz=30.0)
+
+    def flashes(self) -> Movie:
+        frames = self.frames.copy()
+        frames[60:180:40] = frames[60:180:40, ::-1, ::-1]
         return Movie.from_array(frames, frame_rate_hz=30.0)
 
     def datasets(self) -> Path:

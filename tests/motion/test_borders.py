@@ -19,7 +19,7 @@ def rigid(values, shape=SHAPE) -> Shifts:
 def piecewise(n: int, seed: int = 0) -> Shifts:
     """Shifts of a grid of three by four patches that differ by up to 3 px."""
     rng = np.random.default_rng(seed)
-    whole = rng.normal(0, 3, (n, 1, 2)) + (2, -1)
+    whole = rng.normal((2, -1), 3, (n, 1, 2))
     values = (whole + rng.uniform(-1.5, 1.5, (n, 12, 2))).astype(np.float32)
     places = np.meshgrid([15.0, 29.5, 44.0], [15.0, 32.0, 50.0, 67.0], indexing="ij")
     centres = np.stack(places, axis=-1).reshape(-1, 2).astype(np.float32)

@@ -253,7 +253,16 @@ def test_tiny_and_narrow_fields_are_bent(tmp_path, shape, local_s):
     assert left + right < shape[1]
 
 
-@pytest.mark.parametrize("shape", [(1, 9, 11), (2, 9, 11), (40, 16, 3), (20, 60, 60)])
+def test_a_narrow_field_may_move_far_along_its_length(tmp_path):
+    shifts = np.zeros((60, 2))
+    shifts[:, 0] = np.random.default_rng(0).uniform(-8, 8, 60)
+    found = run(noisy(moved_crops((200, 24), shifts)), tmp_path / "run")
+    error = found.shifts.values - shifts
+    assert rms(error - error.mean(axis=0)) < 0.1
+    assert found.shifts.n_at_limit == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 11), (40, 16, 3), (8, 3, 3), (20, 60, 60)])
 def test_constant_movies_are_not_bent(tmp_path, shape):
     movie = as_movie(np.full(shape, 7, np.uint8))
     found = run(movie, tmp_path / "run", PIECEWISE)

@@ -18,14 +18,15 @@ from napari_cnmf.movie.images import crispness
 from napari_cnmf.simulation import Simulation, SimulationParameters, simulate
 
 SHIFTING = SimulationParameters(
-    n_frames=300, height_px=128, width_px=144, n_somata=70, max_nonrigid_px=0.0
+    n_frames=240, height_px=128, width_px=144, n_somata=70, max_nonrigid_px=0.0
 )
 BENDING = replace(SHIFTING, max_nonrigid_px=3.0)
+LARGE = replace(BENDING, n_frames=60, height_px=200, width_px=220, n_somata=170)
 #: The same scene and noise without motion; the margin of the scene stays what it was.
 STILL = {
     "rigid": replace(SHIFTING, motion_sd_px=0.0),
     "piecewise": replace(
-        BENDING, motion_sd_px=0.0, max_shift_px=9.0, max_nonrigid_px=1e-9
+        BENDING, motion_sd_px=0.0, max_shift_px=8.5, max_nonrigid_px=1e-3
     ),
 }
 MOVING = {"rigid": SHIFTING, "piecewise": BENDING}
@@ -50,26 +51,18 @@ def test_a_registered_movie_is_as_crisp_as_one_that_never_moved(tmp_path, mode):
         mean = inside.mean(axis=0)
         sharpness.append(crispness(mean))
         likeness.append(match_frames(inside, prepare_pattern(mean, 0))[:, 0].mean())
-    print(
-        mode,
-        sharpness[0] / sharpness[1],
-        likeness[0] / likeness[1],
-        crispness(moving.movie.mean(0)[valid]) / sharpness[1],
-    )
     assert sharpness[0] > 0.99 * sharpness[1]
     assert likeness[0] > 0.99 * likeness[1]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_fields_of_a_simulated_movie_are_found(seed):
-    movie = simulate(BENDING, seed)
+def test_fields_of_a_simulated_movie_are_found():
+    movie = simulate(LARGE, 2)
     frames = movie.movie.astype(np.float32)
-    registrar = build_registrar(frames[::2], MotionParameters(mode="piecewise"))
+    registrar = build_registrar(frames, MotionParameters(mode="piecewise"))
     found = registrar.find(frames, np.arange(len(frames))).fields
     centres = registrar.target.model.grid.centres.astype(float)
     error = found - displacements(fields_of(movie), centres)
     error -= error.mean(axis=0)
-    print(seed, np.sqrt((error**2).mean(axis=(0, 1))))
     assert rms(error[..., 0]) < 0.15
     assert rms(error[..., 1]) < 0.15
 
@@ -81,7 +74,6 @@ def test_the_shared_movie_is_registered_to_a_twentieth_of_a_pixel(shared):
     registrar = build_registrar(frames[::7], MotionParameters())
     error = registrar.find(frames, np.arange(len(frames))).shifts - truth
     error -= error.mean(axis=0)
-    print(np.sqrt((error**2).mean(axis=0)))
     assert np.all(np.sqrt((error**2).mean(axis=0)) < 0.05)
 
 
@@ -107,20 +99,18 @@ def test_real_frames_moved_by_known_shifts(real, mode):
         for f in (some, np.array(moved, np.float32))
     )
     error = after - before - truth
-    print(mode, np.sqrt((error**2).mean(axis=0)))
     assert rms(error[:, 0]) < 0.05
     assert rms(error[:, 1]) < 0.05
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_real_frames_bent_by_known_fields(real, seed):
-    some, numbers = real[::4], np.arange(50)
-    fields = smooth_fields(50, real.shape[1:], 3.0, seed)
+    some, numbers = real[::5], np.arange(40)
+    fields = smooth_fields(40, real.shape[1:], 3.0, seed)
     moved = np.array([warped(f, field) for f, field in zip(some, fields, strict=True)])
     registrar = build_registrar(inside(real), MotionParameters(mode="piecewise"))
     before, after = (registrar.find(inside(f), numbers).fields for f in (some, moved))
     centres = registrar.target.model.grid.centres.astype(float) + MARGIN_PX
     error = after - before - displacements(fields, centres)
-    print(seed, np.sqrt((error**2).mean(axis=(0, 1))), np.abs(fields).max())
     assert rms(error[..., 0]) < 0.15
     assert rms(error[..., 1]) < 0.15

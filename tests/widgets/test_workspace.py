@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -177,3 +178,17 @@ def test_a_result_of_a_part_of_the_movie_opens(result):
     workspace.set_movie(Movie.from_array(np.zeros((24, 6, 11), np.uint16)))
     workspace.open_result(replace(result, recipe=cropped.to_toml()))
     assert workspace.result is not None
+
+
+def test_a_result_opens_even_if_its_registered_movie_cannot_be_used(
+    result, tmp_path, caplog
+):
+    folder = RunFolder(tmp_path)
+    folder.movie.mkdir()
+    old = {"attributes": {"version": 1}}
+    (folder.movie / "zarr.json").write_text(json.dumps(old))
+    workspace = Workspace()
+    workspace.open_result(result, folder)
+    assert workspace.result is result
+    assert workspace.registered is workspace.registered is None
+    assert caplog.text.count("register the movie again") == 1

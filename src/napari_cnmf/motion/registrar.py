@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,6 +29,8 @@ from napari_cnmf.movie.shifts import Shifts
 
 #: Part of the displacements left out at either end when they are averaged.
 TRIMMED = 0.1
+#: How much farther than a frame a local template may lie from the one before.
+FARTHER = 3
 
 Places = tuple[np.ndarray, np.ndarray]
 
@@ -271,11 +274,12 @@ def build_local(
 
 
 def _drift(registrars: tuple[Registrar, ...], p: MotionParameters) -> np.ndarray:
-    """How far (n, 2) the templates of stretches have moved from where most are."""
+    """Return how far (n, 2) the templates of stretches lie from where most are."""
     images = np.array([registrar.target.template for registrar in registrars])
     steps = [np.zeros((1, 2), np.float32)]
-    for image, registrar in zip(images[1:], registrars[:-1], strict=True):
-        steps.append(estimate_shifts(image[None], registrar.target.reference))
+    for before, image in pairwise(images):
+        wide = prepare_reference(before, FARTHER * p.max_shift_px, p.high_pass_px)
+        steps.append(estimate_shifts(image[None], wide))
     drift: np.ndarray = np.cumsum(np.concatenate(steps), axis=0)
     drift -= np.median(drift, axis=0)
     for _ in range(p.template_iterations):
@@ -286,7 +290,7 @@ def _drift(registrars: tuple[Registrar, ...], p: MotionParameters) -> np.ndarray
 
 
 def _mean_in_view(images: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Mean (Y, X) of images (n, Y, X) moved back, where each is in view."""
+    """Return the mean (Y, X) of images moved back, of each where it is in view."""
     nowhere = np.full(images.shape[1:], np.nan, np.float32)
     still = apply_shifts(images, shifts, nowhere)
     seen = ~np.isnan(still)

@@ -35,8 +35,7 @@ def lacks_movie(workspace: Workspace) -> str:
 
 def lacks_registered(workspace: Workspace) -> str:
     """Say what must be done before the registered movie can be worked on."""
-    folder, result = workspace.folder, workspace.result
-    if folder is not None and result is not None and folder.movie.exists():
+    if workspace.registered is not None:
         return ""
     return lacks_movie(workspace) or NO_REGISTERED
 

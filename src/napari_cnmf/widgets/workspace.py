@@ -73,6 +73,7 @@ class Workspace:
         self._undone: list[Verdicts] = []
         self._moving = False
         self._registered: Movie | None = None
+        self._is_unusable = False
 
     @property
     def components(self) -> Components | None:
@@ -107,11 +108,15 @@ class Workspace:
 
     @property
     def registered(self) -> Movie | None:
-        """The registered movie on disk, None if there is none yet."""
+        """The registered movie on disk, None if there is none that can be used."""
         if self.folder is None or self.result is None or not self.folder.movie.exists():
             return None
-        if self._registered is None:
-            self._registered = registered_movie(self.folder, self.result)
+        if self._registered is None and not self._is_unusable:
+            try:
+                self._registered = registered_movie(self.folder, self.result)
+            except InputError as error:  # the result can be looked at without it
+                self._is_unusable = True
+                logger.warning("%s", error)
         return self._registered
 
     def set_recipe(self, recipe: Recipe) -> None:
@@ -152,7 +157,7 @@ class Workspace:
         """Choose where results go."""
         if folder != self.folder:
             self.folder = folder
-            self._registered = None
+            self._registered, self._is_unusable = None, False
             self.folder_changed.emit()
 
     def set_workers(self, workers: int | None) -> None:
@@ -164,7 +169,7 @@ class Workspace:
     def set_result(self, result: Result | None) -> None:
         """Show another result, or further stages of the same."""
         self.result = result
-        self._registered = None
+        self._registered, self._is_unusable = None, False
         self._done, self._undone = [], []
         ids = set() if self.components is None else set(self.components.ids.tolist())
         kept = tuple(i for i in self.selected if i in ids)

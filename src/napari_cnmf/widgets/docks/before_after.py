@@ -32,7 +32,7 @@ class BeforeAfterBox(QWidget):
         for name in COMPARED:
             self.image.addItem(IMAGES[name], name)
         self.image.activated.connect(self._show_image)
-        self.flicker = QPushButton("Before registration")
+        self.flicker = QPushButton("Before")
         self.flicker.setCheckable(True)
         self.flicker.setToolTip("Press again and again (space) to compare")
         self.flicker.clicked.connect(self._show_image)

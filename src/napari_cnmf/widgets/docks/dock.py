@@ -76,7 +76,7 @@ class Dock(QWidget):
         super().__init__()
         self.session = session(napari_viewer)
         self.workspace = self.session.workspace
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(350)
         # Otherwise napari adds empty space at the bottom.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         layout = QVBoxLayout(self)

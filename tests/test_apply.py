@@ -78,7 +78,8 @@ def test_later_frames_find_the_template_of_the_first(first, result, tmp_path):
     later = movie(simulation().movie[-60:])
     apply_registration(first.path, later, tmp_path / "later", register=True)
     found = load(tmp_path / "later" / "results.h5").shifts
-    np.testing.assert_array_equal(found.template, result.shifts.template)
+    like = np.corrcoef(found.template.ravel(), result.shifts.template.ravel())[0, 1]
+    assert like > 0.99999
     error = found.values - result.shifts.values[-60:]
     # Patches are weighted by how much the frames at hand vary, which are few here.
     allowed_px = 0.01 if result.shifts.patches is None else 0.1

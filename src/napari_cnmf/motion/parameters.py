@@ -15,10 +15,10 @@ class MotionParameters(Parameters):
     group: ClassVar[str] = "motion"
 
     mode: str = param(
-        "rigid",
-        "'rigid' moves each frame as a whole, 'piecewise' bends it too, 'none' leaves "
-        "the frames as they are.",
-        choices=("none", "rigid", "piecewise"),
+        "auto",
+        "'rigid' moves each frame as a whole, 'piecewise' bends it too, 'auto' does so "
+        "if sample frames are bent, 'none' leaves the frames as they are.",
+        choices=("auto", "none", "rigid", "piecewise"),
         caiman="motion.pw_rigid",
     )
     max_shift_px: float = param(
@@ -52,7 +52,7 @@ class MotionParameters(Parameters):
         "Piecewise: how far a patch may move from the frame's own shift.",
         unit="px",
         low=0.5,
-        high=50,
+        high=20,
         caiman="motion.max_deviation_rigid",
     )
     line_offset_px: float | None = param(
@@ -114,3 +114,8 @@ class MotionParameters(Parameters):
         caiman="motion.niter_rig",
         advanced=True,
     )
+
+    @property
+    def may_bend(self) -> bool:
+        """Whether patches may be used."""
+        return self.mode in {"auto", "piecewise"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -25,10 +26,13 @@ from napari_cnmf.motion.rigid import (
     prepare_reference,
 )
 from napari_cnmf.motion.template import average_and_variance, build_template
+from napari_cnmf.movie.scale import RUN
 from napari_cnmf.movie.shifts import Shifts
 
 #: Part of the displacements left out at either end when they are averaged.
 TRIMMED = 0.1
+#: Frames are bent if it is by this (rms); and how many runs of frames tell so.
+BENT_PX, BEND_RUNS = 0.1, 40
 #: How much farther than a frame a local template may lie from the one before.
 FARTHER = 3
 
@@ -59,8 +63,8 @@ class Target:
 
     Attributes
     ----------
-    template : ndarray
-        (Y, X) float32.
+    template, variance : ndarray
+        (Y, X) float32, and how frames vary about it.
     reference : Reference
         For the shift of frames as a whole.
     model : FieldModel
@@ -68,6 +72,7 @@ class Target:
     """
 
     template: np.ndarray
+    variance: np.ndarray
     reference: Reference
     model: FieldModel
 
@@ -79,6 +84,7 @@ class Target:
         grid = PatchGrid.covering(template.shape, p.grid_step_px, p.grid_overlap_px)
         return cls(
             template,
+            variance,
             prepare_reference(template, p.max_shift_px, p.high_pass_px, variance),
             prepare_field(template, variance, grid, p.max_deviation_px, p.high_pass_px),
         )
@@ -122,38 +128,48 @@ class LocalRegistrar:
 
     Attributes
     ----------
-    registrars : tuple of Registrar
-        Of the stretches of the recording, in order.
+    templates, variances : ndarray
+        (stretches, Y, X) float32, in order, and how frames vary about them.
     drift : ndarray
-        (stretches, 2) float32, px, how far their templates have moved.
+        (stretches, 2) float32, px, how far the templates have moved.
     stretch_frames : int
         Frames of a stretch.
+    parameters : MotionParameters
+        With a mode that is settled.
     """
 
-    registrars: tuple[Registrar, ...]
+    templates: np.ndarray
+    variances: np.ndarray
     drift: np.ndarray
     stretch_frames: int
+    parameters: MotionParameters
 
     @property
     def places(self) -> Places:
         """Rows (ny,) and columns (nx,) of the patches' centres."""
-        return self.registrars[0].places
+        return self._registrar(0).places
 
     def stretch(self, numbers: np.ndarray) -> np.ndarray:
         """Return in which stretch frames of some numbers (n,) lie."""
-        last = len(self.registrars) - 1
-        return np.minimum(numbers // self.stretch_frames, last)
+        return np.minimum(numbers // self.stretch_frames, len(self.templates) - 1)
 
     def find(self, frames: np.ndarray, numbers: np.ndarray) -> Motion:
         """Return the motion of frames (n, Y, X) of rising numbers (n,)."""
         stretches = self.stretch(numbers)
         parts = []
-        for k in np.unique(stretches):
+        for k in np.unique(stretches).tolist():
             chosen = stretches == k
-            shifts, fields = self.registrars[k].find(frames[chosen], numbers[chosen])
-            bent = None if fields is None else fields + self.drift[k]
-            parts.append(Motion(shifts + self.drift[k], bent))
+            motion = self._registrar(k).find(frames[chosen], numbers[chosen])
+            fields = None if motion.fields is None else motion.fields + self.drift[k]
+            parts.append(Motion(motion.shifts + self.drift[k], fields))
         return joined(parts)
+
+    # All of them ready at once would fill the memory in recordings of hours.
+    @lru_cache(maxsize=4)  # noqa: B019 - it goes when the stage is done
+    def _registrar(self, k: int) -> Registrar:
+        """Make the template of a stretch ready."""
+        target = Target.of(self.templates[k], self.variances[k], self.parameters)
+        return Registrar(target, self.parameters.mode == "piecewise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,11 +246,48 @@ def build_registrar(
         )
     reference = prepare_reference(image, p.max_shift_px, p.high_pass_px)
     motion = Motion(estimate_shifts(sample, reference))
-    target = Target.of(image, still_image(sample, motion, _NOWHERE, image)[1], p)
-    if template is None and p.mode == "piecewise":
+    fill = image if template is None else sample.mean(axis=0)
+    still, variance = still_image(sample, motion, _NOWHERE, fill)
+    if template is not None:  # perhaps of another brightness
+        image = _in_units_of(still, image)
+    target = Target.of(image, variance, p)
+    is_bent = p.mode == "auto" and bend(sample, target) > BENT_PX
+    is_piecewise = p.mode == "piecewise" or is_bent
+    if template is None and is_piecewise:
         for _ in range(p.template_iterations):
             target = _sharpened(target, sample, p)
-    return Registrar(target, p.mode == "piecewise")
+    return Registrar(target, is_piecewise)
+
+
+def _in_units_of(image: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Return a template (Y, X), scaled and shifted to be most like an image."""
+    centred = template - template.mean()
+    scale = (centred * image).sum() / ((centred * centred).sum() or 1.0)
+    scaled: np.ndarray = image.mean() + max(float(scale), 0.0) * centred
+    return scaled.astype(np.float32)
+
+
+def bend(sample: np.ndarray, target: Target) -> float:
+    """Measure how much frames are bent, in px.
+
+    Deviations from the shift of a frame are compared between a frame and the next but
+    one: noise differs, what is bent stays so. The square root of their covariance
+    over frames and patches is returned, 0 if it is negative.
+
+    Parameters
+    ----------
+    sample : ndarray
+        (n, Y, X) float32, runs of three consecutive frames.
+    target : Target
+    """
+    if len(sample) < RUN:
+        return 0.0
+    every = RUN * max(1, len(sample) // (RUN * BEND_RUNS))
+    starts = np.arange(0, len(sample) - RUN + 1, every)
+    first, third = (target.fields(sample[starts + i]) for i in (0, 2))
+    deviations = [f - f.mean(axis=1, keepdims=True) for f in (first, third)]
+    a, b = (d - d.mean(axis=0) for d in deviations)
+    return float(np.sqrt(max((a * b).mean(), 0.0)))
 
 
 def target_of(
@@ -266,16 +319,21 @@ def build_local(
     """
     firsts = range(0, max(n_frames - stretch_frames + 1, 1), stretch_frames)
     lasts = [*firsts[1:], n_frames]
-    registrars = tuple(
+    registrars = [
         build_registrar(read(first, last), p)
         for first, last in zip(firsts, lasts, strict=True)
+    ]
+    is_bent = any(registrar.is_piecewise for registrar in registrars)
+    templates = np.array([registrar.target.template for registrar in registrars])
+    variances = np.array([registrar.target.variance for registrar in registrars])
+    settled = replace(p, mode="piecewise" if is_bent else "rigid")
+    return LocalRegistrar(
+        templates, variances, _drift(templates, p), stretch_frames, settled
     )
-    return LocalRegistrar(registrars, _drift(registrars, p), stretch_frames)
 
 
-def _drift(registrars: tuple[Registrar, ...], p: MotionParameters) -> np.ndarray:
+def _drift(images: np.ndarray, p: MotionParameters) -> np.ndarray:
     """Return how far (n, 2) the templates of stretches lie from where most are."""
-    images = np.array([registrar.target.template for registrar in registrars])
     steps = [np.zeros((1, 2), np.float32)]
     for before, image in pairwise(images):
         wide = prepare_reference(before, FARTHER * p.max_shift_px, p.high_pass_px)

@@ -79,8 +79,7 @@ class MarksBox(QWidget):
 
     def _redraw(self) -> None:
         """Draw what is ticked."""
-        piecewise = self._workspace.recipe.motion.mode == "piecewise"
-        self.grid.setEnabled(piecewise)
+        self.grid.setEnabled(self._workspace.recipe.motion.may_bend)
         if not self._drawn:
             return
         if self.grid.isChecked():

@@ -58,9 +58,9 @@ class MotionWidget(PipelineDock):
     def _show_mode(self) -> None:
         """Show the parameters that matter in the chosen mode."""
         form, mode = self.forms["motion"], self.workspace.recipe.motion.mode
-        hidden = {"rigid": PIECEWISE_ONLY, "piecewise": ()}
+        hidden = PIECEWISE_ONLY if mode == "rigid" else ()
         form.show_only(
-            ("mode",) if mode == "none" else set(form.names).difference(hidden[mode])
+            ("mode",) if mode == "none" else set(form.names).difference(hidden)
         )
 
     def _show_report(self) -> None:

@@ -157,7 +157,7 @@ def test_a_bad_movie_is_refused_in_one_sentence(case, tmp_path, capsys):
     [
         ("motion.max_shft_px=3", "did you mean 'motion.max_shift_px'?"),
         ("motion.max_shift_px=1000", "from 1 to 200 px. Got 1000"),
-        ("motion.mode=elastic", "one of none, rigid"),
+        ("motion.mode=elastic", "one of auto, none, rigid"),
         ("motion.max_shift_px=wide", "Got 'wide'"),
         ("motion.max_shift_px", "write it as group.name=value"),
     ],

@@ -146,7 +146,7 @@ def test_a_recording_shorter_than_two_stretches_has_one_template(n_frames):
 
 
 @pytest.mark.parametrize(
-    ("bend_px", "is_bent"), [(0.0, False), (0.1, False), (0.6, True), (1.5, True)]
+    ("bend_px", "is_bent"), [(0.0, False), (0.2, False), (1.2, True), (3.0, True)]
 )
 def test_auto_bends_frames_if_they_are_bent(bend_px, is_bent):
     rng = np.random.default_rng(5)

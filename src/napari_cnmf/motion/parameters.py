@@ -114,8 +114,3 @@ class MotionParameters(Parameters):
         caiman="motion.niter_rig",
         advanced=True,
     )
-
-    @property
-    def may_bend(self) -> bool:
-        """Whether patches may be used."""
-        return self.mode in {"auto", "piecewise"}

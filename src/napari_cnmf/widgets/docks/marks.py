@@ -79,7 +79,7 @@ class MarksBox(QWidget):
 
     def _redraw(self) -> None:
         """Draw what is ticked."""
-        self.grid.setEnabled(self._workspace.recipe.motion.may_bend)
+        self.grid.setEnabled(self._workspace.recipe.motion.mode == "piecewise")
         if not self._drawn:
             return
         if self.grid.isChecked():

@@ -110,7 +110,7 @@ def draw_grid(scene: Scene) -> None:
     """Outline the patches that a piecewise registration would use now, if any."""
     motion = scene.workspace.recipe.motion
     field_shape, _ = planned_size(scene.workspace)
-    if motion.may_bend and all(field_shape):
+    if motion.mode == "piecewise" and all(field_shape):
         grid = PatchGrid.covering(
             field_shape, motion.grid_step_px, motion.grid_overlap_px
         )

@@ -38,7 +38,7 @@ from napari_cnmf.summary import SummaryParameters
 RATE_HZ = 30.0
 N_FRAMES, WARM_UP = 3000, 150
 MODES = {
-    "rigid": MotionParameters(),
+    "rigid": MotionParameters(mode="rigid"),
     "piecewise, 25 patches": MotionParameters(
         mode="piecewise", grid_step_px=96, grid_overlap_px=32
     ),

@@ -13,6 +13,8 @@ and a matrix that turns them into the displacement of the nodes.
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 import numpy as np
 
 from napari_cnmf.jit import kernel
@@ -38,19 +40,20 @@ def _runs(
     """
     count, x, width, last = 0, 0, len(bounds), len(places) - 1
     for k in range(-1, last + 1):
-        end = width if k == last else int(np.ceil(places[k + 1] + offset))
+        end = width if k == last else ceil(places[k + 1] + offset)
         slope, value = 0.0, values[max(k, 0)]
         if 0 <= k < last:
             slope = (values[k + 1] - value) / (places[k + 1] - places[k])
         while x < min(end, width):
             here = value if slope == 0 else value + slope * (x - places[k] - offset)
-            whole = np.floor(here)
+            whole = floor(here)
             stop = min(end, width)
             if slope != 0:
                 left = (whole + 1 - here) if slope > 0 else (here - whole)
-                stop = int(min(x + max(1.0, np.ceil(left / abs(slope))), float(stop)))
-            bounds[count] = x, stop, int(whole)
-            lines[count] = here - whole, slope
+                steps = min(left / abs(slope), float(width))
+                stop = min(x + max(1, ceil(steps)), stop)
+            bounds[count, 0], bounds[count, 1], bounds[count, 2] = x, stop, whole
+            lines[count, 0], lines[count, 1] = here - whole, slope
             count += 1
             x = stop
     return count
@@ -92,18 +95,23 @@ def _sample_between(
 
 
 @kernel
+def _between(places: np.ndarray, at: int) -> tuple[int, int, float]:
+    """Find the nodes before and after a pixel, and how far it lies between them."""
+    last, k = len(places) - 1, 0
+    if last == 0:
+        return 0, 0, 0.0
+    while k < last - 1 and at >= places[k + 1]:
+        k += 1
+    part = (at - places[k]) / (places[k + 1] - places[k])
+    return k, k + 1, min(max(part, 0.0), 1.0)
+
+
+@kernel
 def _row_of_nodes(
     nodes: np.ndarray, places: np.ndarray, y: int, row: np.ndarray
 ) -> None:
     """Interpolate the displacements (ny, nx, 2) of a grid to a row; (2, nx)."""
-    last = len(places) - 1
-    k = 0
-    while k < last - 1 and y >= places[k + 1]:
-        k += 1
-    part = 0.0
-    if last > 0:
-        part = min(max((y - places[k]) / (places[k + 1] - places[k]), 0.0), 1.0)
-    below = min(k + 1, last)
+    k, below, part = _between(places, y)
     for x in range(nodes.shape[1]):
         for axis in range(2):
             upper, lower = nodes[k, x, axis], nodes[below, x, axis]
@@ -162,25 +170,20 @@ def _fill_unseen(
     places: np.ndarray,
     y: int,
     n_y: int,
+    reach: int,
     fill: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Put what is known into the pixels of a row that lay out of view."""
-    n_x, last = len(out), len(places) - 1
-    low_y, high_y = row[0].min(), row[0].max()
-    all_rows = y + low_y < 0 or y + high_y > n_y - 1
-    left = n_x if all_rows else int(np.ceil(max(0.0, -row[1].min())))
-    right = 0 if all_rows else int(np.floor(n_x - 1 - max(0.0, row[1].max()))) + 1
-    k = 0
+    """Put what is known into the pixels of a row that lay out of view.
+
+    Only those within `reach` of the edge of the field can.
+    """
+    n_x = len(out)
+    is_inside = reach <= y < n_y - reach
     for x in range(n_x):
-        if left <= x < right:
+        if is_inside and reach <= x < n_x - reach:
             continue
-        while k < last - 1 and x >= places[k + 1]:
-            k += 1
-        part = 0.0
-        if last > 0:
-            part = min(max((x - places[k]) / (places[k + 1] - places[k]), 0.0), 1.0)
-        after = min(k + 1, last)
+        k, after, part = _between(places, x)
         at_y = y + row[0, k] + part * (row[0, after] - row[0, k])
         at_x = x + row[1, k] + part * (row[1, after] - row[1, k])
         if at_y < 0 or at_y > n_y - 1 or at_x < 0 or at_x > n_x - 1:
@@ -210,7 +213,7 @@ def bend_back(
     fill : ndarray (Y, X)
         float32, for pixels that lay out of view.
     pad : int
-        More than the largest displacement along x by 3.
+        More than the largest displacement by 3.
     """
     n, n_y, n_x = frames.shape
     wide = np.empty(n_x + 2 * pad, np.float32)
@@ -218,7 +221,10 @@ def bend_back(
     bounds, lines = np.empty((n_x, 3), np.int64), np.empty((n_x, 2))
     row = np.empty((2, len(places_x)))
     for t in range(n):
-        shift_x = nodes[t, :, :, 1].sum() / (len(places_y) * len(places_x))
+        shift_x = 0.0
+        for k in range(len(places_y)):
+            for x in range(len(places_x)):
+                shift_x += nodes[t, k, x, 1] / (len(places_y) * len(places_x))
         for y in range(n_y):
             _row_of_nodes(nodes[t], places_y, y, row)
             out = moved[t, y]
@@ -235,7 +241,7 @@ def bend_back(
                 lines,
                 out,
             )
-            _fill_unseen(row, places_x, y, n_y, fill[y], out)
+            _fill_unseen(row, places_x, y, n_y, pad, fill[y], out)
 
 
 @kernel
@@ -340,10 +346,10 @@ def fit_fields(
             for y in range(0, n_y, stride):
                 _row_of_nodes(nodes[t], places_y, y, row)
                 _bent_row(
-                    frames[t], y, row, places_x, shifts[t, 1], False,
+                    frames[t], y, row, places_x, np.float64(shifts[t, 1]), False,
                     wide, ramp, bounds, lines, out,
                 )  # fmt: skip
-                _fill_unseen(row, places_x, y, n_y, fill[y], out)
+                _fill_unseen(row, places_x, y, n_y, pad, fill[y], out)
                 for x in range(n_x):
                     light += slopes[level, 2, y, x] * out[x]
                     mean += slopes[level, 3, y, x] * out[x]

@@ -19,6 +19,7 @@ from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.pipeline.stages import registered_movie
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.report.facts import motion_rows
 
 MOVIE_ENDINGS = {"tif": tif.SUFFIXES, "h5": hdf5.SUFFIXES}
 
@@ -96,8 +97,8 @@ def _describe_movie(movie: Movie) -> None:
 
 def _describe_result(result: Result) -> None:
     """Write what a result holds."""
-    rows = [("movie", movie_line(result)), ("cells", cells_line(result))]
-    rows += _reason_rows(result)
+    rows = [("movie", movie_line(result)), *motion_rows(result)]
+    rows += [("cells", cells_line(result)), *_reason_rows(result)]
     rows += [(r.stage, f"{r.seconds:.2f} s") for r in result.stages]
     rows.append(("complete", "yes" if result.complete else "no, stages are missing"))
     rows.append(("SHA-256", digest(result)))

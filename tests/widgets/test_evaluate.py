@@ -81,10 +81,8 @@ def slider(dock, name):
 
 def drag(qtbot, histogram, value: float) -> None:
     """Drag a limit to another value."""
-    places = [
-        QPoint(round(histogram.x_of(v)), 30)
-        for v in np.linspace(histogram.limit, value, 6)
-    ]
+    ends = histogram.x_of(histogram.limit), histogram.x_of(value)
+    places = [QPoint(round(x), 30) for x in np.linspace(*ends, 6)]
     qtbot.mousePress(histogram, LEFT, pos=places[0])
     for place in places[1:]:
         qtbot.mouseMove(histogram, place)

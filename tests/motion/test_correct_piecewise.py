@@ -111,7 +111,7 @@ def test_the_images_before_are_those_of_the_raw_movie(corrected, movie):
 
 
 def test_bending_is_better_than_shifting(corrected, movie, tmp_path):
-    rigid = run(movie, tmp_path / "rigid").registration
+    rigid = run(movie, tmp_path / "rigid", MotionParameters(mode="rigid")).registration
     assert (
         corrected.registration.correlation_after.mean() > rigid.correlation_after.mean()
     )

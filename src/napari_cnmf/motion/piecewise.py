@@ -38,6 +38,12 @@ from napari_cnmf.motion.rigid import (
 #: Sd of the deviation, and of what the shift of the frame as a whole may be off.
 DEVIATION_SHARE = 1 / 3
 SHIFT_ERROR_PX = 1.0
+#: With activity, deviations of still frames vary up to so many times more than by noise
+#: (1.1 to 2 in real and simulated movies).
+ACTIVITY = 1.6
+#: Each frame is taken for as calm as it looks: smaller deviations that may be likely,
+#: of which the smallest is chosen that is so many times what the frame shows.
+CALMER_PX, CALM_MARGIN = (0.1, 0.2, 0.4), 3.0
 #: Structures that a first, coarse fit looks at: from this part of the largest deviation
 #: (a Gaussian's sigma) to so many times that. Sharp ones would mislead it.
 COARSE_SHARE, COARSE_BAND = 2 / 3, 4.0
@@ -175,6 +181,11 @@ class FieldModel:
         (nx, 2) where these begin and end.
     levels : Level
         For coarse structures and for fine ones, stacked.
+    noise_px : float
+        Rms error that noise makes in the deviations.
+    calmer : tuple of (float, ndarray)
+        Smaller deviations (px) that may be likely, and the matrices (P * 2, P * 2) that
+        give what is most probable then.
     """
 
     grid: PatchGrid
@@ -184,6 +195,8 @@ class FieldModel:
     windows_x: np.ndarray
     spans_x: np.ndarray
     levels: Level
+    noise_px: float
+    calmer: tuple[tuple[float, np.ndarray], ...]
 
 
 def prepare_field(
@@ -214,15 +227,17 @@ def prepare_field(
     image = template.astype(np.float64)
     spread = scatter(variance)
     windows, hats = grid.windows(image.shape), grid.hats(image.shape)
-    prior = _prior(grid, max_deviation_px)
+    prior = _prior(grid, DEVIATION_SHARE * max_deviation_px)
     coarse_px = max(COARSE_SHARE * max_deviation_px, LOW_PASS_SIGMA_PX)
-    levels = [
-        _level(image, spread, windows, hats, prior, *band)
-        for band in (
-            (coarse_px, max(COARSE_BAND * coarse_px, high_pass_px), 2),
-            (LOW_PASS_SIGMA_PX, high_pass_px, 1),
-        )
-    ]
+    bands = (
+        (coarse_px, max(COARSE_BAND * coarse_px, high_pass_px), 2),
+        (LOW_PASS_SIGMA_PX, high_pass_px, 1),
+    )
+    levels, errors = zip(
+        *(_level(image, spread, windows, hats, prior, *band) for band in bands),
+        strict=True,
+    )
+    calmer = (_calmer(grid, sd, levels[-1].carry, errors[-1]) for sd in CALMER_PX)
     return FieldModel(
         grid=grid,
         template=read_only(template),
@@ -231,6 +246,8 @@ def prepare_field(
         windows_x=read_only(windows[1]),
         spans_x=_spans(windows[1]),
         levels=Level(*(read_only(np.stack(p)) for p in zip(*levels, strict=True))),
+        noise_px=_deviation_noise(errors[-1]),
+        calmer=tuple(zip(CALMER_PX, calmer, strict=True)),
     )
 
 
@@ -243,8 +260,11 @@ def _level(  # noqa: PLR0913 - what all levels share, and what is this one's
     low_pass_px: float,
     high_pass_px: float,
     row_step: int,
-) -> Level:
-    """Work out how patches answer, by structures in a band of sizes."""
+) -> tuple[Level, np.ndarray]:
+    """Work out how patches answer by structures in a band of sizes, and the noise.
+
+    This comes as the covariance of the displacements.
+    """
     weight = np.outer(*(taper(n) for n in image.shape)) / spread
     weight[np.arange(len(weight)) % row_step > 0] = 0
     fine = gaussian_filter(image, low_pass_px)
@@ -257,13 +277,14 @@ def _level(  # noqa: PLR0913 - what all levels share, and what is this one's
     contrast = fine * weight - mean * (fine * weight).sum()
     contrast /= (contrast * image).sum() or 1.0
     centred = slopes * (image - (mean * image).sum())
-    return Level(
+    level = Level(
         np.stack([*slopes, contrast, mean]),
         _scores(centred, windows),
         _scores(slopes, windows),
         gain,
         gain @ answer,
     )
+    return level, gain @ noise @ gain.T
 
 
 def estimate_fields(
@@ -302,7 +323,8 @@ def estimate_fields(
         model.limit_px,
         nodes,
     )
-    return nodes.reshape(len(frames), len(rows) * len(cols), 2)
+    deviations = nodes.reshape(len(frames), len(rows) * len(cols), 2) - shifts[:, None]
+    return _calmed(deviations, model) + shifts[:, None]
 
 
 def apply_fields(
@@ -391,13 +413,12 @@ def _scores(images: np.ndarray, windows: list[np.ndarray]) -> np.ndarray:
     return np.moveaxis(in_y @ images @ in_x.T, 0, -1).ravel()
 
 
-def _prior(grid: PatchGrid, max_deviation_px: float) -> np.ndarray:
+def _prior(grid: PatchGrid, usual_px: float) -> np.ndarray:
     """Covariance (P * 2, P * 2) of the deviations: smooth, along y and x alike."""
     length = SMOOTHNESS * max(grid.size_px)
     centres = grid.centres.astype(np.float64)
     apart = np.sqrt(3 * ((centres[:, None] - centres) ** 2).sum(axis=-1)) / length
-    sd = DEVIATION_SHARE * max_deviation_px
-    covariance = sd**2 * (1 + apart) * np.exp(-apart) + SHIFT_ERROR_PX**2
+    covariance = usual_px**2 * (1 + apart) * np.exp(-apart) + SHIFT_ERROR_PX**2
     return np.kron(covariance, np.eye(2))
 
 
@@ -410,3 +431,38 @@ def _gain(answer: np.ndarray, noise: np.ndarray, prior: np.ndarray) -> np.ndarra
     spread += 1e-9 * level * np.eye(len(spread))
     gain: np.ndarray = solve(spread, answer @ prior, assume_a="pos").T
     return gain
+
+
+def _deviation_noise(covariance: np.ndarray) -> float:
+    """Rms error of displacements (P * 2) about their mean over the patches."""
+    n = len(covariance) // 2
+    along = (covariance[axis::2, axis::2] for axis in range(2))
+    squares = [np.trace(c) / n - c.mean() for c in along]
+    return float(np.sqrt(max(np.mean(squares), 0.0)))
+
+
+def _calmer(
+    grid: PatchGrid, usual_px: float, answer: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
+    """Matrix from displacements to those that are most probable if few are large.
+
+    What was found is taken as measured: `answer` times the truth, plus noise of a
+    covariance.
+    """
+    return read_only(_gain(answer, noise, _prior(grid, usual_px)))
+
+
+def _calmed(deviations: np.ndarray, model: FieldModel) -> np.ndarray:
+    """Deviations (n, P, 2), smaller where a frame does not look bent.
+
+    Frame by frame: a product of matrices would depend on the frames beside it.
+    """
+    spread = deviations.var(axis=1).mean(axis=-1)
+    shown = np.sqrt(np.maximum(spread - ACTIVITY * model.noise_px**2, 0))
+    calmed = deviations.copy()
+    for frame, px in zip(calmed, shown, strict=True):
+        likely = (m for usual, m in model.calmer if CALM_MARGIN * px <= usual)
+        matrix = next(likely, None)
+        if matrix is not None:
+            frame[:] = (matrix @ frame.ravel()).reshape(frame.shape)
+    return calmed

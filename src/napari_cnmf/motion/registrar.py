@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from math import sqrt
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import trim_mean
 
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.piecewise import (
+    ACTIVITY,
     FieldModel,
     PatchGrid,
     apply_fields,
@@ -26,13 +28,12 @@ from napari_cnmf.motion.rigid import (
     prepare_reference,
 )
 from napari_cnmf.motion.template import average_and_variance, build_template
-from napari_cnmf.movie.scale import RUN
 from napari_cnmf.movie.shifts import Shifts
 
 #: Part of the displacements left out at either end when they are averaged.
 TRIMMED = 0.1
-#: Frames are bent if it is by this (rms); and how many runs of frames tell so.
-BENT_PX, BEND_RUNS = 0.1, 40
+#: Frames are bent if it is by this (rms); and how many frames tell so.
+BENT_PX, BEND_FRAMES = 0.06, 66
 #: How much farther than a frame a local template may lie from the one before.
 FARTHER = 3
 
@@ -270,24 +271,19 @@ def _in_units_of(image: np.ndarray, template: np.ndarray) -> np.ndarray:
 def bend(sample: np.ndarray, target: Target) -> float:
     """Measure how much frames are bent, in px.
 
-    Deviations from the shift of a frame are compared between a frame and the next but
-    one: noise differs, what is bent stays so. The square root of their covariance
-    over frames and patches is returned, 0 if it is negative.
+    That is the rms over frames and patches of the deviations from the shift of a
+    frame, beyond what noise and activity make of them.
 
     Parameters
     ----------
     sample : ndarray
-        (n, Y, X) float32, runs of three consecutive frames.
+        (n, Y, X) float32, frames spread over the recording.
     target : Target
     """
-    if len(sample) < RUN:
-        return 0.0
-    every = RUN * max(1, len(sample) // (RUN * BEND_RUNS))
-    starts = np.arange(0, len(sample) - RUN + 1, every)
-    first, third = (target.fields(sample[starts + i]) for i in (0, 2))
-    deviations = [f - f.mean(axis=1, keepdims=True) for f in (first, third)]
-    a, b = (d - d.mean(axis=0) for d in deviations)
-    return float(np.sqrt(max((a * b).mean(), 0.0)))
+    fields = target.fields(sample[:: max(1, len(sample) // BEND_FRAMES)])
+    deviations = fields - fields.mean(axis=1, keepdims=True)
+    spread = float(deviations.var(axis=0).mean())
+    return sqrt(max(spread - ACTIVITY * target.model.noise_px**2, 0.0))
 
 
 def target_of(

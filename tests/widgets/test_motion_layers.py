@@ -6,7 +6,7 @@ import numpy as np
 from widgets.moved_movies import BORDERS, make_moved
 
 from napari_cnmf.widgets.scene.layers import Place
-from napari_cnmf.widgets.scene.motion_layers import inside, outlines, valid_layer
+from napari_cnmf.widgets.scene.motion_layers import outlines, valid_layer
 
 SHAPE = (40, 60)
 
@@ -23,7 +23,7 @@ def test_an_outline_runs_around_the_pixels():
 def test_the_valid_area_is_what_its_mask_says():
     summary = make_moved(shape=SHAPE).summary
     seen = np.zeros(SHAPE, bool)
-    seen[inside(summary)] = True
+    seen[summary.inside] = True
     np.testing.assert_array_equal(seen, summary.valid)
     pieces, _, _ = valid_layer(summary, Place())
     top, _, left, _ = BORDERS

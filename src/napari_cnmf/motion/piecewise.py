@@ -34,6 +34,7 @@ from napari_cnmf.motion.rigid import (
     scatter,
     taper,
 )
+from napari_cnmf.movie.shifts import grid_centres
 
 #: Sd of the deviation, and of what the shift of the frame as a whole may be off.
 DEVIATION_SHARE = 1 / 3
@@ -130,9 +131,7 @@ class PatchGrid:
     @property
     def centres(self) -> np.ndarray:
         """Centres (P, 2) of the patches (y, x), row by row."""
-        rows, cols = self.places
-        grid = np.meshgrid(rows, cols, indexing="ij")
-        return np.stack(grid, axis=-1).reshape(-1, 2).astype(np.float32)
+        return grid_centres(self.places)
 
     def windows(self, field_shape: tuple[int, ...]) -> list[np.ndarray]:
         """Weights of rows (ny, Y) and of columns (nx, X) in the patches."""

@@ -82,7 +82,7 @@ class Target:
         cls, template: np.ndarray, variance: np.ndarray, p: MotionParameters
     ) -> Target:
         """Make a template ready, about which frames vary by so much (Y, X)."""
-        grid = PatchGrid.covering(template.shape, p.grid_step_px, p.grid_overlap_px)
+        grid = _grid(template.shape, p)
         return cls(
             template,
             variance,
@@ -148,7 +148,7 @@ class LocalRegistrar:
     @property
     def places(self) -> Places:
         """Rows (ny,) and columns (nx,) of the patches' centres."""
-        return self._registrar(0).places
+        return _grid(self.templates.shape[1:], self.parameters).places
 
     def stretch(self, numbers: np.ndarray) -> np.ndarray:
         """Return in which stretch frames of some numbers (n,) lie."""
@@ -260,6 +260,11 @@ def build_registrar(
     return Registrar(target, is_piecewise)
 
 
+def _grid(field_shape: tuple[int, ...], p: MotionParameters) -> PatchGrid:
+    """Return the patches of a field."""
+    return PatchGrid.covering(field_shape, p.grid_step_px, p.grid_overlap_px)
+
+
 def _in_units_of(image: np.ndarray, template: np.ndarray) -> np.ndarray:
     """Return a template (Y, X), scaled and shifted to be most like an image."""
     centred = template - template.mean()
@@ -315,13 +320,13 @@ def build_local(
     """
     firsts = range(0, max(n_frames - stretch_frames + 1, 1), stretch_frames)
     lasts = [*firsts[1:], n_frames]
-    registrars = [
-        build_registrar(read(first, last), p)
-        for first, last in zip(firsts, lasts, strict=True)
-    ]
-    is_bent = any(registrar.is_piecewise for registrar in registrars)
-    templates = np.array([registrar.target.template for registrar in registrars])
-    variances = np.array([registrar.target.variance for registrar in registrars])
+    images, is_bent = [], False
+    for first, last in zip(firsts, lasts, strict=True):
+        # Only images are kept: what is made of them takes ten times the memory.
+        registrar = build_registrar(read(first, last), p)
+        images.append((registrar.target.template, registrar.target.variance))
+        is_bent |= registrar.is_piecewise
+    templates, variances = (np.array(part) for part in zip(*images, strict=True))
     settled = replace(p, mode="piecewise" if is_bent else "rigid")
     return LocalRegistrar(
         templates, variances, _drift(templates, p), stretch_frames, settled

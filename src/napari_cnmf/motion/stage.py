@@ -29,7 +29,7 @@ from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.registration import Registration
-from napari_cnmf.movie.shifts import PatchShifts, Shifts
+from napari_cnmf.movie.shifts import PatchShifts, Shifts, grid_centres
 from napari_cnmf.movie.store import StoreHeader, draft
 from napari_cnmf.summary.parameters import SummaryParameters
 from napari_cnmf.summary.stage import summarise, warn_of_clipping
@@ -220,8 +220,7 @@ def _shifts(found: Found, how: Alignment, parameters: MotionParameters) -> Shift
         line_offset_px=how.line_offset_px,
     )
     if motion.fields is not None:
-        grid = np.meshgrid(*finder.places, indexing="ij")
-        centres = np.stack(grid, axis=-1).reshape(-1, 2).astype(np.float32)
+        centres = grid_centres(finder.places)
         shifts = replace(shifts, patches=PatchShifts(motion.fields, centres))
     if isinstance(finder, LocalRegistrar):
         stretches = finder.stretch(np.arange(len(motion.shifts)))

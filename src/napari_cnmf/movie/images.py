@@ -45,6 +45,13 @@ class SummaryImages:
             int(width - 1 - cols[-1]),
         )
 
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Rows and columns within the borders."""
+        top, bottom, left, right = self.borders
+        height, width = self.valid.shape
+        return slice(top, height - bottom), slice(left, width - right)
+
 
 def crispness(image: np.ndarray) -> float:
     """Norm of an image's gradient, which grows as motion no longer blurs it.

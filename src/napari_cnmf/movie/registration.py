@@ -55,6 +55,14 @@ class Registration:
         few = len(bad) <= MOST_LEFT_OUT * len(self.flags)
         return tuple(bad.tolist()) if few else ()
 
+    @property
+    def by_reason(self) -> dict[str, np.ndarray]:
+        """Numbers of the bad frames of each reason that there is, in rising order."""
+        frames = (
+            np.flatnonzero(self.flags >> i & 1) for i in range(len(FRAME_REASONS))
+        )
+        return {r: f for r, f in zip(FRAME_REASONS, frames, strict=True) if len(f)}
+
     def reasons(self, frame: int) -> tuple[str, ...]:
         """Return what is wrong with a frame, nothing for a good one."""
         bits = int(self.flags[frame])

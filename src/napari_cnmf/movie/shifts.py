@@ -7,6 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def grid_centres(places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Points (P, 2) float32 of a grid of rows (ny,) and columns (nx,), row by row."""
+    grid = np.meshgrid(*places, indexing="ij")
+    return np.stack(grid, axis=-1).reshape(-1, 2).astype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class PatchShifts:
     """Displacement of each frame at the centres of a grid of patches.

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie.images import SummaryImages, crispness
-from napari_cnmf.movie.registration import FRAME_REASONS, Registration
+from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import Shifts
 
 _MOST_RUNS = 10
@@ -94,14 +94,9 @@ def bad_frames_in_words(found: Registration) -> str:
     """Count the frames that remain bad, and name them for each reason."""
     if not len(found.bad_frames):
         return "none"
-    flagged = {
-        reason: np.flatnonzero(found.flags >> bit & 1)
-        for bit, reason in enumerate(FRAME_REASONS)
-    }
     named = [
         f"{reason}: {frames_in_words(frames)}"
-        for reason, frames in flagged.items()
-        if len(frames)
+        for reason, frames in found.by_reason.items()
     ]
     return f"{len(found.bad_frames):,} ({'; '.join(named)})"
 
@@ -141,9 +136,7 @@ def _extent(shifts: Shifts) -> str:
 
 def _crispness(before: np.ndarray, after: SummaryImages) -> Comparison:
     """Compare the crispness of the mean images, where both hold data."""
-    top, bottom, left, right = after.borders
-    height, width = after.valid.shape
-    seen = np.s_[top : height - bottom, left : width - right]
+    seen = after.inside
     old, new = (
         crispness(image[seen]) if min(image[seen].shape) > 1 else 0.0
         for image in (before, after.mean)

@@ -7,7 +7,7 @@ as it would be for storing, block by block, so both give the same images.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from threading import Event
@@ -15,7 +15,12 @@ from threading import Event
 import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
-from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
+from napari_cnmf.movie.blocks import (
+    BATCH_BYTES,
+    block_frames,
+    choose_bin,
+    group_frames,
+)
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
@@ -27,7 +32,6 @@ from napari_cnmf.summary.parameters import SummaryParameters
 logger = logging.getLogger(__name__)
 
 SAMPLED_FRAMES = 200
-BATCH_BYTES = 16 * 2**20
 
 
 def summarise(
@@ -91,9 +95,7 @@ def warn_of_clipping(n_clipped: int, movie: Movie) -> None:
         )
 
 
-def encode(
-    raw: np.ndarray, scale: Scale, change: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, int]:
+def _encoded(raw: np.ndarray, scale: Scale) -> tuple[np.ndarray, int]:
     """Turn a block of frames into codes.
 
     Parameters
@@ -102,8 +104,6 @@ def encode(
         Frames as read.
     scale : Scale
         What a code stands for.
-    change : callable
-        Applied to a few frames (float32) at a time, in order, before rounding.
 
     Returns
     -------
@@ -118,8 +118,7 @@ def encode(
     few = max(1, BATCH_BYTES // (4 * raw[0].size))
     for i in range(0, len(raw), few):
         batch = slice(i, i + few)
-        frames = change(raw[batch].astype(np.float32))
-        n_clipped += scale.encode(frames, codes[batch])
+        n_clipped += scale.encode(raw[batch].astype(np.float32), codes[batch])
     return codes, n_clipped
 
 
@@ -157,12 +156,7 @@ class _BlockSum:
         """Return the codes of some frames, and the number of clipped values."""
         if isinstance(self.movie.source, TiledStore):
             return self.movie.source.read_codes(window), 0
-        return encode(self.movie.read(window), self.scale, _unchanged)
-
-
-def _unchanged(frames: np.ndarray) -> np.ndarray:
-    """Return the frames."""
-    return frames
+        return _encoded(self.movie.read(window), self.scale)
 
 
 def _block_sum(movie: Movie) -> _BlockSum:

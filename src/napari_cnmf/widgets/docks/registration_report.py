@@ -9,10 +9,9 @@ import numpy as np
 from napari_cnmf.colours import ACCEPTED
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie.images import SummaryImages, crispness
-from napari_cnmf.movie.registration import FRAME_REASONS, Registration
+from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.widgets.parts.strip import runs
-from napari_cnmf.widgets.scene.motion_layers import inside
 
 #: Runs of bad frames that are listed for each reason.
 MOST_LISTED = 20
@@ -47,10 +46,8 @@ def bad_frames(registration: Registration | None) -> str:
     if not n_bad:
         return "No frame remains bad."
     lines = [f"{n_bad} {'frame remains' if n_bad == 1 else 'frames remain'} bad:"]
-    for bit, reason in enumerate(FRAME_REASONS):
-        frames = np.flatnonzero(registration.flags >> bit & 1)
-        if len(frames):
-            lines.append(f"{reason}: {_links(frames)}")
+    for reason, frames in registration.by_reason.items():
+        lines.append(f"{reason}: {_links(frames)}")
     return "<br>".join(lines)
 
 
@@ -71,7 +68,7 @@ def _improvement(
     found: Registration, summary: SummaryImages
 ) -> Iterator[tuple[str, str]]:
     """Say how much better the frames fit to each other."""
-    window = inside(summary)
+    window = summary.inside
     before, after = (crispness(i.mean[window]) for i in (found.before, summary))
     gain = f" ({100 * (after / before - 1):+.0f} %)" if before else ""
     yield "Crispness", f"{before:.4g} {_ARROW} {after:.4g}{gain}"

@@ -25,7 +25,7 @@ Window = tuple[slice, slice]
 
 def valid_layer(summary: SummaryImages, place: Place) -> LayerTuple:
     """Outline the pixels that hold data."""
-    return _outlined([inside(summary)], "valid area", VALID_COLOUR, place)
+    return _outlined([summary.inside], "valid area", VALID_COLOUR, place)
 
 
 def grid_layer(patches: Sequence[Window], place: Place) -> LayerTuple:
@@ -50,13 +50,6 @@ def arrows(shifts: Shifts, t: int) -> np.ndarray:
         return np.stack([shifts.patches.centres, shifts.patches.values[t]], axis=1)
     centre = (np.array(shifts.template.shape, np.float32) - 1) / 2
     return np.stack([centre, shifts.values[t]])[None]
-
-
-def inside(summary: SummaryImages) -> Window:
-    """Rows and columns that hold data."""
-    top, bottom, left, right = summary.borders
-    height, width = summary.valid.shape
-    return slice(top, height - bottom), slice(left, width - right)
 
 
 def outlines(windows: Iterable[Window]) -> np.ndarray:

@@ -4,7 +4,7 @@ A footprint's mask is what exceeds a fifth of its maximum. Found and true masks 
 matched one to one by the Hungarian method on their intersection over union, of at
 least 0.3. To be found are somata mostly within the field that were active and stood
 out of the noise; other somata and processes may be found or not; sources out of focus
-must not be found.
+and scraps of neuropil must not be found.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.components import Components
 from napari_cnmf.formats.results import Result
-from napari_cnmf.simulation import DEFOCUSED, SOMA
+from napari_cnmf.simulation import PROCESS, SOMA
 
 MASK_LEVEL = 0.2
 MIN_OVERLAP = 0.3
@@ -38,6 +38,9 @@ class Score:
         Of the accepted components.
     trace_correlation, spike_correlation : float
         Medians over matched cells; spikes are summed in bins of 100 ms.
+    dff_error : float
+        Median over matched cells of how far the slope of the found dF/F, regressed on
+        the true one, is from 1: the relative error of its amplitude. NaN without dF/F.
     shift_error_px : float
         Root mean square after the constant offset is taken off; NaN without shifts.
     """
@@ -47,6 +50,7 @@ class Score:
     recall: float
     trace_correlation: float
     spike_correlation: float
+    dff_error: float
     shift_error_px: float
 
 
@@ -60,36 +64,52 @@ def load_truth(path: Path) -> dict[str, Any]:
     return truth
 
 
+@dataclass(frozen=True)
+class Matching:
+    """Which accepted components are which sources.
+
+    Attributes
+    ----------
+    pairs, others : list of (int, int)
+        Accepted component, counted among the accepted, and source: one that is to be
+        found, or one that may be found.
+    wanted : ndarray
+        (K,) bool, the sources that are to be found.
+    """
+
+    pairs: list[tuple[int, int]]
+    others: list[tuple[int, int]]
+    wanted: np.ndarray
+
+
 def score(result: Result, truth: dict[str, Any]) -> Score:
     """Score the accepted components and the shifts of a result."""
-    components = result.components
-    components = components.select(components.accepted)
-    error, offset = _shift_error(result, truth)
-    field_shape = components.fov_shape
-    found = _masks(_moved(components.footprints, field_shape, offset))
-    pairs, wanted, n_ignored = _match(found, truth)
-    n_counted = len(components) - n_ignored
-    precision = len(pairs) / n_counted if n_counted else 0.0
-    recall = len(pairs) / wanted if wanted else 0.0
+    components = result.components.select(result.components.accepted)
+    match = matching(result, truth)
+    n_counted, n_wanted = len(components) - len(match.others), match.wanted.sum()
+    precision = len(match.pairs) / n_counted if n_counted else 0.0
+    recall = len(match.pairs) / n_wanted if n_wanted else 0.0
     total = precision + recall
+    traces, spikes = _trace_scores(components, truth, match.pairs)
     return Score(
-        2 * precision * recall / total if total else 0.0,
-        precision,
-        recall,
-        *_trace_scores(components, truth, pairs),
-        error,
+        f1=2 * precision * recall / total if total else 0.0,
+        precision=precision,
+        recall=recall,
+        trace_correlation=traces,
+        spike_correlation=spikes,
+        dff_error=_dff_error(components, truth, match.pairs),
+        shift_error_px=_shift_error(result, truth)[0],
     )
 
 
-def _match(
-    found: sp.csc_array, truth: dict[str, Any]
-) -> tuple[list[tuple[int, int]], int, int]:
-    """Pairs of found and wanted sources, how many are wanted, and matched others."""
+def matching(result: Result, truth: dict[str, Any]) -> Matching:
+    """Match the accepted components with the sources."""
     wanted = (truth["kind"] == SOMA) & (truth["frac_in_fov"] > 0.5)
     wanted &= (truth["n_spikes"] >= 2) & (truth["snr"] >= MIN_SNR)
     seen = np.diff(truth["A"].indptr) > 0
-    sources = np.flatnonzero((truth["kind"] != DEFOCUSED) & seen)
-    overlap = _overlaps(found, _masks(truth["A"][:, sources]))
+    sources = np.flatnonzero(np.isin(truth["kind"], (SOMA, PROCESS)) & seen)
+    found = found_masks(result, truth)[:, result.components.accepted]
+    overlap = overlaps(found, masks(truth["A"][:, sources]))
     # A source that need not be found may only take what the wanted ones leave.
     worth = np.where(overlap >= MIN_OVERLAP, overlap * (1 + 10 * wanted[sources]), 0)
     matched = [
@@ -98,7 +118,13 @@ def _match(
         if worth[k, j] > 0
     ]
     pairs = [(k, j) for k, j in matched if wanted[j]]
-    return pairs, int(wanted.sum()), len(matched) - len(pairs)
+    return Matching(pairs, [pair for pair in matched if not wanted[pair[1]]], wanted)
+
+
+def found_masks(result: Result, truth: dict[str, Any]) -> sp.csc_array:
+    """Masks (Y*X, K) of all components, moved to where the truth has its zero."""
+    components, (_, offset) = result.components, _shift_error(result, truth)
+    return masks(_moved(components.footprints, components.fov_shape, offset))
 
 
 def _trace_scores(
@@ -117,6 +143,20 @@ def _trace_scores(
         for k, j in pairs
     ]
     return float(np.median(traces)), float(np.median(spikes))
+
+
+def _dff_error(
+    components: Components, truth: dict[str, Any], pairs: list[tuple[int, int]]
+) -> float:
+    """Median relative error of the amplitude of dF/F; a missing one counts as 0."""
+    if components.dff is None or not pairs:
+        return float("nan")
+    errors = []
+    for k, j in pairs:
+        true = truth["dff"][j] - truth["dff"][j].mean(dtype=np.float64)
+        slope = float(components.dff[k] @ true / (true @ true))
+        errors.append(abs(slope - 1) if np.isfinite(slope) else 1.0)
+    return float(np.median(errors))
 
 
 def _shift_error(result: Result, truth: dict[str, Any]) -> tuple[float, np.ndarray]:
@@ -144,7 +184,7 @@ def _moved(
     return sp.csc_array((values, places), shape=footprints.shape)
 
 
-def _masks(footprints: sp.csc_array) -> sp.csc_array:
+def masks(footprints: sp.csc_array) -> sp.csc_array:
     """Ones where a footprint exceeds a share of its maximum."""
     masks = sp.csc_array(footprints).astype(np.float64)
     for k in range(masks.shape[1]):
@@ -154,7 +194,7 @@ def _masks(footprints: sp.csc_array) -> sp.csc_array:
     return masks
 
 
-def _overlaps(one: sp.csc_array, other: sp.csc_array) -> np.ndarray:
+def overlaps(one: sp.csc_array, other: sp.csc_array) -> np.ndarray:
     """Intersection over union of all pairs of masks."""
     both = (one.T @ other).toarray()
     union = one.sum(axis=0)[:, None] + other.sum(axis=0)[None] - both

@@ -13,8 +13,9 @@ from cnmf import cnmf_twins as twins
 from quality import quality_twins
 from skimage.morphology import dilation, disk
 
-from napari_cnmf.cnmf import kernels
+from napari_cnmf.cnmf import kernels, kernels_outline
 from napari_cnmf.cnmf.initialise import kernels as search_kernels
+from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.spatial import candidates, centred, gaussian_taps
 from napari_cnmf.cnmf.traces import gram, products
 from napari_cnmf.quality import kernels as event_kernels
@@ -86,7 +87,7 @@ class TestRelax:
 class TestRegress:
     @pytest.fixture
     def by_pixel(self, model):
-        return candidates(model, RADIUS_PX)
+        return candidates(model, CnmfParameters())
 
     def test_kernel(self, benchmark, movie, model, by_pixel):
         traces, background = centred(model.traces), centred(model.background)
@@ -97,6 +98,7 @@ class TestRegress:
                 by_pixel.indices,
                 traces,
                 traces @ traces.T,
+                np.zeros(N_CELLS, np.float32),
                 background,
                 model.grid.nodes,
                 model.grid.shares,
@@ -129,12 +131,14 @@ class TestDilate:
 class TestOutline:
     taps = gaussian_taps(0.8)
 
-    def test_kernel(self, benchmark, model):
+    @pytest.mark.parametrize("by_energy", [False, True])
+    def test_kernel(self, benchmark, model, by_energy):
         a, floor = model.footprints, np.zeros(N_CELLS, np.float32)
 
         def outline():
-            data = a.data.copy()
-            kernels.outline(a.indptr, a.indices, data, floor, 64, self.taps, 0.2)
+            parts = a.indptr, a.indices, a.data.copy()
+            steps = 0.2, by_energy, 0, 10**6
+            kernels_outline.outline(*parts, floor, 64, self.taps, *steps)
 
         benchmark(outline)
 

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from cnmf import deconvolution_twins as twins
 
-from napari_cnmf.cnmf.deconvolution import (
-    ar_coefficients,
-    constrained_ar1,
-    deconvolve,
-    kinetics,
-    trace_noise,
-)
+from napari_cnmf.cnmf.deconvolution import deconvolve, deconvolve_traces
+from napari_cnmf.cnmf.kinetics import ar_coefficients, kinetics
+from napari_cnmf.cnmf.noise import pixel_noise, trace_noise
 
 MODELS = {"AR(1)": (0.95,), "AR(2)": kinetics(0.5, 0.08, 30.0)}
 SHORT = (4, 300)
@@ -44,18 +40,36 @@ def test_deconvolve_oasis(benchmark, name):
     benchmark(lambda: [solve(t, *MODELS[name], lam=0.3) for t in traces])
 
 
-def test_constrained(benchmark):
-    benchmark.group = f"constrained AR(1), {LONG} traces and frames"
-    traces, _, _ = twins.simulate(*LONG, (0.95,), 0.3)
-    benchmark(constrained_ar1, traces)
+@pytest.mark.parametrize("name", MODELS)
+def test_constrained(benchmark, name):
+    benchmark.group = f"constrained {name}, {LONG} traces and frames"
+    traces, _, _ = twins.simulate(*LONG, MODELS[name], 0.3)
+    benchmark(deconvolve_traces, traces, order=len(MODELS[name]))
 
 
-def test_constrained_oasis(benchmark):
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "options",
+    [{"s_min": 0.0}, {"s_min": 0.5}, {"optimize_g": 5}],
+    ids=lambda options: next(iter(options)) + "=" + str(next(iter(options.values()))),
+)
+def test_constrained_options(benchmark, name, options):
+    benchmark.group = f"constrained {name} with options, {LONG} traces and frames"
+    traces, _, _ = twins.simulate(*LONG, MODELS[name], 0.3)
+    benchmark(deconvolve_traces, traces, order=len(MODELS[name]), **options)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_constrained_oasis(benchmark, name):
     oasis = pytest.importorskip("oasis.functions")
-    benchmark.group = f"constrained AR(1), {LONG} traces and frames"
-    traces, _, _ = twins.simulate(*LONG, (0.95,), 0.3)
-    traces = traces.astype(np.float64)
-    benchmark(lambda: [oasis.deconvolve(t, penalty=1, b_nonneg=False) for t in traces])
+    benchmark.group = f"constrained {name}, {LONG} traces and frames"
+    traces, _, _ = twins.simulate(*LONG, MODELS[name], 0.3)
+    traces, unknown = traces.astype(np.float64), (None,) * len(MODELS[name])
+    benchmark(
+        lambda: [
+            oasis.deconvolve(t, g=unknown, penalty=1, b_nonneg=False) for t in traces
+        ]
+    )
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -72,3 +86,16 @@ def test_noise_and_coefficients_twin(benchmark, order):
     benchmark(
         lambda: [twins.ar_coefficients(t, twins.trace_noise(t), order) for t in traces]
     )
+
+
+@pytest.mark.parametrize("method", ["mean", "median", "logmexp"])
+def test_pixel_noise(benchmark, method):
+    benchmark.group = "noise of 64 x 64 pixels, 3000 frames"
+    movie = np.random.default_rng(0).normal(0, 1, (3000, 64, 64)).astype(np.float32)
+    benchmark(pixel_noise, movie, method)
+
+
+def test_pixel_noise_twin(benchmark):
+    benchmark.group = "noise of 16 pixels, 3000 frames"
+    traces = np.random.default_rng(0).normal(0, 1, (16, 3000)).astype(np.float32)
+    benchmark(lambda: [twins.periodogram(trace) for trace in traces])

@@ -51,16 +51,15 @@ NOTEBOOK: dict[str, Any] = {
 
 #: Why a name of the notebook has no equivalent here.
 WITHOUT_EQUIVALENT = {
-    "nb": "The background follows neuropil on a grid (`background.pitch_diameters`).",
+    "nb": "Our background serves, which follows neuropil on a grid. Ask for "
+    '`background.model = "low_rank"` and `background.rank` to have CaImAn\'s.',
     "gSiz": "Follows from `init.neuron_half_size_px`.",
-    "method_init": "There is one search for cells; it needs no choice.",
-    "rolling_sum": "Part of the search.",
+    "method_init": "Our search serves, which is more accurate. Ask for "
+    '`init.method = "variance"` to have CaImAn\'s.',
+    "rolling_sum": "Part of CaImAn's search (`init.rolling_bins`).",
     "only_init": "Patches are always refined.",
-    "ssub": "The search works at full resolution.",
-    "tsub": "The time bins are told in seconds: `store.bin_s`.",
-    "use_cnn": "No neural network: measured shape decides (halo, sharpness, area).",
-    "min_cnn_thr": "As `use_cnn`.",
-    "cnn_lowest": "As `use_cnn`.",
+    "tsub": "Time bins are told in seconds: `store.bin_s`. For coarser ones in the "
+    "search alone ask for `init.time_bins`.",
 }
 
 

@@ -13,6 +13,7 @@ from napari_cnmf.movie import FileSpan
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import PatchShifts, Shifts
+from napari_cnmf.origin import Fate, Origin
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.recipe import Recipe
 
@@ -73,6 +74,13 @@ def make_components(
         pixel_noise=np.ones(field_shape, np.float32),
         ids=ids,
         frame_rate_hz=20.0,
+        origin=Origin(
+            *(marked(ids=ids) for _ in range(3)),
+            marked(2, ids=ids),
+            marked(4, ids=ids),
+            *(marked(ids=ids) for _ in range(2)),
+        ),
+        fates=(Fate(0, 2, 5, 6, 7.0, "round 1", "a speck of 3 px"),),
         quality=make_quality(ids),
         dff=marked(n_frames, ids=ids),
     )

@@ -66,11 +66,18 @@ BENT = {"motion.mode": "piecewise", "motion.grid_step_px": 12}
 FIRST = {"input.dataset": "first", "acquisition.frame_rate_hz": 30.0}
 # Footprints cut small leave a rim in the residual, to be found by a second search.
 CUT_SMALL = {"spatial.support_threshold": 0.8}
+ELLIPSE = {"spatial.search": "ellipse"}
+# Footprints of many pieces.
+RAGGED = {"spatial.support_noise_sd": 0.0, "spatial.support_smoothing_px": 0.3}
 CONSTRAINED = {"temporal.method": "constrained"}
 CAIMAN = {"quality.rule": "caiman"}
 # CaImAn's rule, left to one of its two scores.
 BY_SNR = {**CAIMAN, "quality.caiman_min_r_value": 1.0}
 BY_R_VALUE = {**CAIMAN, "quality.caiman_min_snr": 100.0}
+# The rule of the step-by-step notebook, left to one of its three scores.
+NO_FITNESS = {"quality.fitness_max_raw": -1e5, "quality.fitness_max_delta": -1e5}
+BY_R_VALUE_ONLY = {"quality.rule": "fitness", **NO_FITNESS}
+BY_FITNESS = {**BY_R_VALUE_ONLY, "quality.fitness_min_r_value": 1.0}
 LENIENT = {
     "quality.min_snr": 0.0,
     "quality.min_r_value": -1.0,
@@ -119,12 +126,31 @@ CASES = {
     "init.neuron_half_size_px": Case(3.0),
     "init.event_threshold_sd": Case(6.0),
     "init.min_event_energy": Case(400.0),
+    "init.method": Case("variance"),
+    "init.n_components": Case(1),
+    "init.iterations": Case(1),
+    "init.rolling_bins": Case(10, {"init.method": "variance"}),
+    "init.sparsity_sd": Case(20.0, {"init.method": "sparse_nmf"}),
+    "init.space_bin_px": Case(2),
+    "init.time_bins": Case(2),
     "init.second_search": Case(True, CUT_SMALL),
     "spatial.rounds": Case(1),
+    "spatial.search": Case("ellipse"),
     "spatial.search_px": Case(1),
+    "spatial.ellipse_distance": Case(1.5, ELLIPSE),
+    "spatial.ellipse_min_diameters": Case(0.5, ELLIPSE),
+    "spatial.ellipse_max_diameters": Case(
+        0.1, {**ELLIPSE, "spatial.ellipse_min_diameters": 0.05}
+    ),
+    "spatial.sparsity_sd": Case(2.0),
     "spatial.support_smoothing_px": Case(1.5),
+    "spatial.threshold_by": Case("energy"),
     "spatial.support_threshold": Case(0.5),
+    "spatial.energy_share": Case(0.5, {"spatial.threshold_by": "energy"}),
     "spatial.support_noise_sd": Case(10.0),
+    "spatial.closing_px": Case(2, RAGGED),
+    "spatial.pieces": Case("all", RAGGED),
+    "spatial.min_piece_px": Case(1, {**RAGGED, "spatial.pieces": "all"}),
     "background.pitch_diameters": Case(1.0),
     "background.smoothing_s": Case(0.5),
     "background.weight_smoothing_px": Case(5.0),
@@ -140,6 +166,13 @@ CASES = {
     "temporal.baseline_percentile": Case(50.0),
     "temporal.fudge_factor": Case(0.8, CONSTRAINED),
     "temporal.nonnegative_baseline": Case(True, CONSTRAINED),
+    "temporal.ar_order": Case(2, CONSTRAINED),
+    "temporal.s_min": Case(-3.0, CONSTRAINED),
+    "temporal.lags": Case(20, CONSTRAINED),
+    "temporal.optimize_g": Case(5, CONSTRAINED),
+    "temporal.noise_method": Case("median", CONSTRAINED),
+    "temporal.noise_band_low": Case(0.4, CONSTRAINED),
+    "temporal.noise_band_high": Case(0.4, CONSTRAINED),
     "quality.rule": Case("caiman"),
     "quality.min_snr": Case(1000.0, LENIENT),
     "quality.min_r_value": Case(1.0, LENIENT),
@@ -152,6 +185,13 @@ CASES = {
     "quality.caiman_snr_floor": Case(100.0, BY_SNR),
     "quality.caiman_min_r_value": Case(1.0, BY_R_VALUE),
     "quality.caiman_r_value_floor": Case(1.0, BY_R_VALUE),
+    "quality.fitness_min_r_value": Case(1.0, BY_R_VALUE_ONLY),
+    "quality.fitness_max_raw": Case(-60.0, BY_FITNESS),
+    "quality.fitness_max_delta": Case(-20.0, BY_FITNESS),
+    "quality.transient_s": Case(1.0),
+    "quality.min_size_px": Case(5000.0, LENIENT),
+    "quality.max_size_px": Case(0.0, LENIENT),
+    "quality.max_eccentricity": Case(1.0, LENIENT),
     "dff.method": Case("detrend"),
     "dff.percentile": Case(40.0),
     "dff.window_s": Case(2.0),

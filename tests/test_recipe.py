@@ -257,6 +257,7 @@ def test_the_notebooks_dictionary_is_converted():
         "motion.grid_step_px": 48,
         "motion.grid_overlap_px": 24,
         "temporal.method": "constrained",
+        "temporal.ar_order": 1,
         "merge.min_correlation": 0.85,
         "patches.patch_size_px": 31,
         "patches.patch_overlap_px": 10,
@@ -265,9 +266,10 @@ def test_the_notebooks_dictionary_is_converted():
         "quality.rule": "caiman",
         "quality.caiman_min_snr": 2.0,
         "quality.caiman_min_r_value": 0.85,
+        "quality.use_classifier": True,
     }
     assert recipe == Recipe().with_settings(expected)
-    assert unknown == ["fnames", "nb", "ssub", "tsub", "use_cnn"]
+    assert unknown == ["fnames", "nb", "tsub"]
 
 
 def test_caimans_groups_are_read_each_from_its_own():
@@ -287,16 +289,84 @@ def test_caimans_groups_are_read_each_from_its_own():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("border_nan", "copy"), ("dxy", (1.0, 2.0)), ("p", 0)]
+    ("key", "value"),
+    [
+        ("border_nan", "copy"),
+        ("dxy", (1.0, 2.0)),
+        ("p", 3),
+        ("method_init", "pca_ica"),
+        ("thr_method", "none"),
+        ("se", [[1, 1], [1, 1]]),
+        ("min_pnr", 20),
+        ("tsub", 2),
+    ],
 )
 def test_a_value_without_equivalent_is_told(key, value):
     recipe, unknown = Recipe.from_caiman({key: value})
     assert (recipe, unknown) == (Recipe(), [key])
 
 
-def test_what_caiman_calls_ar2_is_nearest_to_kinetics():
-    recipe, unknown = Recipe.from_caiman({"temporal": {"p": 2}})
-    assert (recipe.temporal.method, unknown) == ("kinetics", [])
+@pytest.mark.parametrize("values", [{"method_init": "greedy_roi"}, {"nb": 2}])
+def test_caimans_usual_methods_stay_ours_and_are_told(values):
+    assert Recipe.from_caiman(values) == (Recipe(), list(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"method_init": "corr_pnr", "nb": 0},
+            {"init.method": "corr_pnr", "background.model": "ring"},
+        ),
+        ({"method_init": "sparse_nmf"}, {"init.method": "sparse_nmf"}),
+        ({"gnb": -1}, {"background.model": "ring"}),
+        ({"init": {"ssub": 2}}, {"init.space_bin_px": 2}),
+        ({"p": 0}, {"temporal.method": "constrained", "temporal.ar_order": 0}),
+        (
+            {"temporal": {"p": np.int64(2)}},
+            {"temporal.method": "constrained", "temporal.ar_order": 2},
+        ),
+        (
+            {"noise_range": [0.3, 0.45]},
+            {"temporal.noise_band_low": 0.3, "temporal.noise_band_high": 0.45},
+        ),
+        ({"s_min": -2}, {"temporal.s_min": -2.0}),
+        ({"optimize_g": True}, {"temporal.optimize_g": 1}),
+        ({"thr_method": "nrg"}, {"spatial.threshold_by": "energy"}),
+        ({"extract_cc": False}, {"spatial.pieces": "all"}),
+    ],
+)
+def test_what_a_dictionary_asks_for_is_taken_over(values, expected):
+    assert Recipe.from_caiman(values) == (Recipe().with_settings(expected), [])
+
+
+@pytest.mark.parametrize(
+    ("values", "used"),
+    [
+        ({"use_cnn": True}, True),
+        ({"min_cnn_thr": 0.99}, True),
+        ({"min_cnn_thr": 0.99, "use_cnn": False}, False),
+    ],
+)
+def test_limits_of_the_classifier_bring_it_and_caimans_rule(values, used):
+    quality = Recipe.from_caiman(values)[0].quality
+    assert (quality.rule, quality.use_classifier) == ("caiman", used)
+
+
+@pytest.mark.parametrize(
+    ("values", "limit"),
+    [
+        ({"max_ecc": 4}, 20.0),
+        ({"max_ecc": 4, "use_ecc": False}, 20.0),
+        ({"max_ecc": 4, "use_ecc": True}, 4.0),
+        ({"quality": {"use_ecc": True, "max_ecc": 4}}, 4.0),
+        ({"use_ecc": True}, 3.0),
+    ],
+)
+def test_eccentricity_is_limited_only_on_request(values, limit):
+    recipe, unknown = Recipe.from_caiman(values)
+    assert (recipe.quality.max_eccentricity, unknown) == (limit, [])
+    assert recipe.quality.rule == "default"
 
 
 def test_the_rule_stays_ours_without_caimans_limits():

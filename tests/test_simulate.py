@@ -9,6 +9,8 @@ import scipy.ndimage as ndi
 import scipy.sparse as sp
 
 from napari_cnmf.simulation import (
+    FRAGMENT,
+    SOMA,
     Simulation,
     SimulationParameters,
     save_truth,
@@ -78,6 +80,7 @@ def test_shapes_types_and_order_of_kinds(small):
         "movie": ((300, 48, 64), np.uint16),
         "footprints": ((48 * 64, 15), np.float32),
         "traces": ((15, 300), np.float32),
+        "dff": ((15, 300), np.float32),
         "spikes": ((15, 300), np.uint8),
         "n_spikes": ((15,), np.uint64),
         "kind": ((15,), np.int64),
@@ -230,12 +233,90 @@ def test_snr_is_what_a_matched_filter_reaches_on_the_movie(small):
     assert simulation.snr[k] == pytest.approx(d_prime, rel=0.15)
 
 
+def test_dff_is_what_the_footprint_sees_above_all_light_at_rest():
+    p = replace(
+        BRIGHT,
+        n_somata=1,
+        n_processes=0,
+        n_defocused=0,
+        bleaching=0.4,
+        motion_sd_px=0.0,
+        burst_rate_hz=0.3,
+    )
+    simulation = simulate(p, seed=3)
+    footprint = simulation.footprints.toarray().ravel()
+    seen = (simulation.movie.reshape(300, -1) - p.offset) @ footprint
+    quiet = simulation.traces[0] < 0.01 * simulation.traces[0].max()
+    frames = np.arange(300)
+    rest = np.polyval(np.polyfit(frames[quiet], seen[quiet], 1), frames)
+    assert simulation.dff.max() > 0.05
+    np.testing.assert_allclose(simulation.dff[0], seen / rest - 1, atol=0.01)
+
+
+def test_a_scene_without_sources_can_be_simulated():
+    empty = simulate(replace(SMALL, n_somata=0, n_processes=0, n_defocused=0), seed=1)
+    assert empty.footprints.shape == (48 * 64, 0)
+    assert empty.dff.shape == (0, 300)
+    assert empty.movie.std() > 0
+
+
+def test_another_noise_seed_changes_the_noise_alone(small):
+    first, second = (simulate(replace(SMALL, noise_seed=n), seed=3) for n in (1, 2))
+    for name in ("traces", "shifts", "mean_image", "dff"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(small, name))
+    noise = [one.movie - small.movie.astype(float) for one in (first, second)]
+    # Both differ from the same third movie, which is half of their variance.
+    correlation = np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]
+    assert correlation == pytest.approx(0.5, abs=0.02)
+
+
+def test_fragments_are_thinner_than_somata_and_drawn_out():
+    p = replace(SMALL, height_px=160, width_px=160, n_fragments=30, n_frames=30)
+    simulation = simulate(p, seed=1)
+    images = simulation.footprints.toarray().reshape(160, 160, -1)
+    ratios, areas = [], []
+    for k in np.flatnonzero(simulation.fraction_in_field > 0.99):
+        places = np.argwhere(images[..., k] > 0.2)
+        short, long = np.linalg.eigvalsh(np.cov(places.T))
+        ratios.append(np.sqrt(long / short))
+        areas.append(len(places))
+    kind = simulation.kind[simulation.fraction_in_field > 0.99]
+    ratios, areas = np.array(ratios), np.array(areas)
+    assert (kind == FRAGMENT).sum() > 15
+    assert np.median(ratios[kind == FRAGMENT]) > 1.5 * np.median(ratios[kind == SOMA])
+    assert np.median(areas[kind == FRAGMENT]) < 0.8 * np.median(areas[kind == SOMA])
+
+
+def test_sizes_vary_as_much_as_stated():
+    p = replace(SMALL, height_px=160, width_px=160, n_somata=60, n_frames=30)
+    spread = {}
+    for sigma in (0.0, 0.3):
+        varied = simulate(replace(p, diameter_sigma=sigma), seed=2)
+        whole = (varied.fraction_in_field > 0.999) & (varied.kind == SOMA)
+        areas = (varied.footprints[:, whole] > 0.3).sum(axis=0)
+        spread[sigma] = np.log(areas).std() / 2
+    assert spread[0.0] < 0.12
+    assert spread[0.3] == pytest.approx(0.3, abs=0.08)
+
+
+def test_overlapping_somata_come_as_close_as_allowed():
+    p = replace(SMALL, height_px=128, width_px=128, n_somata=60, n_frames=2)
+    p = replace(p, overlap_fraction=0.6, min_distance_diameters=0.2)
+    centres = simulate(p, seed=1).centres[:60]
+    distance = np.linalg.norm(centres[:, None] - centres, axis=2)
+    nearest = np.sort(distance, axis=1)[:, 1] / p.diameter_px
+    assert nearest.min() > 0.2
+    assert 0.2 < (nearest < 0.5).mean() < 0.6
+
+
 def test_saved_truth_has_the_keys_and_types_that_the_scorer_loads(small, tmp_path):
     save_truth(small, tmp_path / "truth.npz")
     with np.load(tmp_path / "truth.npz", allow_pickle=False) as file:
         z = dict(file)
     kinds = {
-        **dict.fromkeys(["A_data", "C", "frac_in_fov", "snr", "mean_image"], "<f4"),
+        **dict.fromkeys(
+            ["A_data", "C", "dff", "frac_in_fov", "snr", "mean_image"], "<f4"
+        ),
         **dict.fromkeys(["nr_modes", "nr_q"], "<f4"),
         **dict.fromkeys(["center", "brightness", "tau", "shifts", "fr"], "<f8"),
         **dict.fromkeys(["A_indices", "A_indptr"], "<i4"),

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.origin import Fate, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ REASONS = (
     Reason(6, "soft edge", "edge", "its event image has no border"),
     Reason(7, "low CaImAn SNR", "caiman_snr", "CaImAn's rule refuses its SNR"),
     Reason(8, "low CaImAn r value", "caiman_r_value", "CaImAn's rule refuses its r"),
+    Reason(9, "CaImAn SNR floor", "caiman_snr", "CaImAn's rule refuses so low an SNR"),
+    Reason(10, "CaImAn r value floor", "caiman_r_value", "its r value is far too low"),
+    Reason(11, "raw fitness", "fitness_raw", "noise might well look like it"),
+    Reason(12, "delta fitness", "fitness_delta", "noise might well rise like it"),
+    Reason(13, "few pixels", "size_px", "it has too few pixels"),
+    Reason(14, "many pixels", "size_px", "it has too many pixels"),
+    Reason(15, "elongated", "eccentricity", "it is too long for its width"),
+    Reason(16, "unlike a neuron", "neuron_probability", "it has not a neuron's shape"),
+    Reason(17, "neuron floor", "neuron_probability", "it is far from a neuron's shape"),
 )
 
 _PER_COMPONENT = {"axis": 0}
@@ -53,6 +63,16 @@ class Quality:
         (K,) float32, the scores of the default rule; see `napari_cnmf.quality`.
     caiman_snr, caiman_r_value : ndarray
         (K,) float32, CaImAn's two scores.
+    fitness_raw, fitness_delta : ndarray, optional
+        (K,) float32, those of its older evaluation: log probability that noise makes
+        such a trace, or such differences; lower is better. These and the following
+        are None in results of older versions; their limits are passed over then.
+    eccentricity : ndarray, optional
+        (K,) float32, long axis of the footprint over its short one.
+    size_px : ndarray, optional
+        (K,) float32, pixels of the footprint.
+    neuron_probability : ndarray, optional
+        (K,) float32, what a classifier makes of the footprint's shape; None without.
     flags : ndarray
         (K,) int32, the bits of `REASONS` that the rule found; 0 is accepted.
     manual : ndarray
@@ -60,8 +80,7 @@ class Quality:
     rule : str
         Name of the rule that set the flags.
     limits : dict
-        Name of a reason -> the limit that the score was held against; with CaImAn's
-        rule also its two floors.
+        Name of a reason -> the limit that its score is held against.
     event_images : ndarray, optional
         (K, side, side) float32, what the movie shows around each component while it is
         active, in units of the pixels' noise; zero outside the field.
@@ -81,6 +100,11 @@ class Quality:
     caiman_r_value: np.ndarray = field(metadata=_PER_COMPONENT)
     flags: np.ndarray = field(metadata=_PER_COMPONENT)
     manual: np.ndarray = field(metadata=_PER_COMPONENT)
+    fitness_raw: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    fitness_delta: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    eccentricity: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    size_px: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    neuron_probability: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
     rule: str = "default"
     limits: dict[str, float] = field(default_factory=dict)
     event_images: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
@@ -183,6 +207,10 @@ class Components:
     ids : ndarray
         (K,) int64, stable through selection, never reused within a result.
     frame_rate_hz : float
+    origin : Origin or None
+        Where each component began; None if no search of ours has found them.
+    fates : tuple of Fate
+        What became of the candidates that are no components of their own.
     quality : Quality or None
     dff : ndarray or None
         (K, T) float32.
@@ -198,6 +226,8 @@ class Components:
     pixel_noise: np.ndarray
     ids: np.ndarray = field(metadata=_PER_COMPONENT)
     frame_rate_hz: float
+    origin: Origin | None = field(default=None, metadata=_PER_COMPONENT)
+    fates: tuple[Fate, ...] = ()
     quality: Quality | None = field(default=None, metadata=_PER_COMPONENT)
     dff: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
 
@@ -235,7 +265,7 @@ class Components:
             axis = item.metadata.get("axis")
             if axis is None or value is None:
                 continue
-            if isinstance(value, Quality | TraceFit):
+            if isinstance(value, Quality | TraceFit | Origin):
                 for inner in fields(value):
                     array = getattr(value, inner.name)
                     if "axis" in inner.metadata and array is not None:
@@ -303,7 +333,7 @@ def _sliced(value: Any, which: np.ndarray) -> dict[str, Any]:
         axis = item.metadata.get("axis")
         if axis is None or inner is None:
             continue
-        if isinstance(inner, Quality | TraceFit):
+        if isinstance(inner, Quality | TraceFit | Origin):
             chosen[item.name] = replace(inner, **_sliced(inner, which))
         else:
             chosen[item.name] = inner[:, which] if axis == 1 else inner[which]

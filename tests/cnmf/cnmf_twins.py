@@ -12,10 +12,11 @@ import scipy.sparse as sp
 from scipy.optimize import nnls
 from scipy.signal import lfilter
 
-from napari_cnmf.cnmf.background import hat_grid
+from napari_cnmf.cnmf.background.grid import hat_grid
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import InitParameters
 from napari_cnmf.cnmf.spatial import gaussian_taps
+from napari_cnmf.origin import Origin
 
 # ---------------------------------------------------------------- small models
 
@@ -63,9 +64,20 @@ def make_model(
         grid=grid,
         footprints=columns(5 * images),
         traces=transients(n_cells, n_frames, seed),
+        origin=origin(n_cells),
         weights=rng.uniform(0.5, 1.5, field_shape).astype(np.float32).ravel(),
+        modes=sp.csc_array((valid.size, 0), dtype=np.float32),
         background=(6 * background).astype(np.float32),
     )
+
+
+def origin(n_cells: int) -> Origin:
+    """Of cells that one patch found at its first pixels."""
+    ranks, one = np.arange(n_cells), np.ones(n_cells, np.int64)
+    scores = np.float32(n_cells) - ranks
+    corners = np.stack([ranks, 0 * ranks], axis=1)
+    boxes = np.concatenate([corners, corners + 1], axis=1)
+    return Origin(0 * ranks, ranks, scores, corners, boxes, one, one)
 
 
 def render(model: Model, noise: float = 0.0, seed: int = 1) -> np.ndarray:
@@ -112,18 +124,42 @@ def relax(
     return solution
 
 
-def regress_pixels(movie: np.ndarray, model: Model, by_pixel: sp.csr_array):
+def regress_pixels(
+    movie: np.ndarray, model: Model, by_pixel: sp.csr_array, sparsity_sd: float = 0.0
+):
     """Values of the candidates and weights, by scipy's non-negative least squares."""
-    traces = model.traces - model.traces.mean(axis=1, keepdims=True)
-    background = model.background - model.background.mean(axis=1, keepdims=True)
+    modes = model.background[model.grid.n_nodes :]
+    courses = centred(np.concatenate([model.traces, modes]))
+    background = centred(model.background)
+    penalties = sparsity_sd * np.linalg.norm(courses, axis=1)
+    penalties[len(model) :] = 0
     values, weights = [], []
     for pixel, y in enumerate(movie):
-        cells = by_pixel.indices[by_pixel.indptr[pixel] : by_pixel.indptr[pixel + 1]]
-        local = model.grid.shares[pixel] @ background[model.grid.nodes[pixel]]
-        found, _ = nnls(np.stack([*traces[cells], local], axis=1), y)
+        near = by_pixel.indices[by_pixel.indptr[pixel] : by_pixel.indptr[pixel + 1]]
+        local = np.zeros(movie.shape[1])
+        if model.grid.n_nodes:
+            local = model.grid.shares[pixel] @ background[model.grid.nodes[pixel]]
+        found = sparse_nnls(
+            np.stack([*courses[near], local], axis=1), y, np.append(penalties[near], 0)
+        )
         values += found[:-1].tolist()
         weights.append(found[-1])
     return np.array(values), np.array(weights)
+
+
+def centred(traces: np.ndarray) -> np.ndarray:
+    """Traces without their mean, in double precision."""
+    traces = traces.astype(np.float64)
+    return traces - traces.mean(axis=1, keepdims=True)
+
+
+def sparse_nnls(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """Minimise ``|y - xw|^2 / 2 + penalties'w`` over non-negative w.
+
+    Taking v with ``x'v = penalties`` from y gives the same normal equations, so this
+    is a plain problem for scipy; exact if the columns of x are independent.
+    """
+    return nnls(x, y - x @ np.linalg.lstsq(x.T @ x, penalties)[0])[0]
 
 
 def dilate(image: np.ndarray, radius: int) -> np.ndarray:
@@ -138,18 +174,59 @@ def smooth(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
     return ndi.correlate1d(rows, taps, 1, mode="constant")
 
 
-def outline(image: np.ndarray, floor: float, taps: np.ndarray, share: float):
-    """Largest piece of the smoothed footprint above its level, within its support."""
+def ellipse(image: np.ndarray, narrow: float, wide: float, distance: float):
+    """Mask of the pixels within `distance` axes of the centre of an image."""
+    places = np.argwhere(np.ones(image.shape))
+    weights = image.ravel().astype(np.float64)
+    if not weights.any():
+        return np.zeros(image.shape, bool)
+    centre = np.average(places, axis=0, weights=weights)
+    covariance = sum(
+        weight * np.outer(place - centre, place - centre)
+        for place, weight in zip(places, weights, strict=True)
+    )
+    variances, axes = np.linalg.eigh(covariance / weights.sum())
+    variances = np.clip(variances, narrow**2, wide**2)
+    along = (places - centre) @ axes
+    far = np.sqrt((along**2 / variances).sum(axis=1))
+    return (far <= distance).reshape(image.shape)
+
+
+def outline(
+    image: np.ndarray,
+    floor: float,
+    taps: np.ndarray,
+    share: float,
+    by_energy: bool = False,
+    closing: int = 0,
+    smallest: float = np.inf,
+):
+    """Pieces of the smoothed footprint above its level, within its support."""
     support = image > 0
+    if not support.any():
+        return np.zeros(image.shape)
     box = ndi.find_objects(support.astype(int))[0]
-    smoothed = smooth(image[box], taps)
-    level = max(share * smoothed[support[box]].max(), floor)
-    labels, n_pieces = ndi.label(smoothed > level)
+    smoothed, inside = smooth(image[box], taps), support[box]
+    mask = smoothed > floor
+    if by_energy:
+        falling = np.sort(smoothed[inside])[::-1]
+        held = np.cumsum(falling**2)
+        mask &= smoothed >= falling[np.argmax(held >= share * held[-1])]
+    else:
+        mask &= smoothed > share * smoothed[inside].max()
+    y, x = np.mgrid[-closing : closing + 1, -closing : closing + 1]
+    disc_around = y**2 + x**2 <= closing**2 + closing // 2
+    mask = ndi.binary_closing(np.pad(mask, closing), disc_around)
+    mask = mask[
+        closing : closing + len(smoothed), closing : closing + smoothed.shape[1]
+    ]
+    labels, n_pieces = ndi.label(mask)
     cut = np.zeros(image.shape)
     if n_pieces:
-        sums = ndi.sum_labels(smoothed, labels, range(1, n_pieces + 1))
-        kept = (labels == 1 + np.argmax(sums)) & support[box]
-        cut[box] = np.where(kept, smoothed, 0)
+        numbers = np.arange(1, n_pieces + 1)
+        kept = ndi.sum_labels(mask, labels, numbers) >= smallest
+        kept[np.argmax(ndi.sum_labels(smoothed, labels, numbers))] = True
+        cut[box] = np.where(np.isin(labels, numbers[kept]) & inside, smoothed, 0)
     return cut
 
 

@@ -8,7 +8,7 @@ from cnmf import cnmf_twins as twins
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cnmf.cnmf.background import even_weights, hat_grid, smoothed
+from napari_cnmf.cnmf.background.grid import even_weights, hat_grid, smoothed
 
 FIELDS = st.tuples(st.integers(1, 80), st.integers(1, 80))
 PITCHES = st.floats(0.8, 100)

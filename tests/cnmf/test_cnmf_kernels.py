@@ -7,8 +7,9 @@ import pytest
 import scipy.sparse as sp
 from cnmf import cnmf_twins as twins
 
-from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.background import hat_grid
+from napari_cnmf.cnmf import kernels, kernels_outline
+from napari_cnmf.cnmf.background.grid import hat_grid
+from napari_cnmf.cnmf.parameters import CnmfParameters, SpatialParameters
 from napari_cnmf.cnmf.spatial import candidates, gaussian_taps
 
 FIELDS = [(23, 31), (1, 40), (17, 1), (1, 1)]
@@ -27,6 +28,12 @@ def scene(model):
 
 def arrays(matrix):
     return matrix.indptr, matrix.indices, matrix.data
+
+
+def within(model, search_px):
+    """Candidates of each pixel, for a reach in pixels."""
+    spatial = SpatialParameters(search_px=search_px)
+    return candidates(model, CnmfParameters(spatial=spatial))
 
 
 def test_project_adds_the_product_with_the_footprints(model):
@@ -78,9 +85,10 @@ def test_relax_leaves_a_row_without_weight_alone():
     np.testing.assert_array_equal(solution[:, 0], [4, 1, 2])
 
 
-def regressed(movie, model, by_pixel, values=0.0):
+def regressed(movie, model, by_pixel, values=0.0, penalty_sd=0.0):
     """Values and weights from the kernel."""
     traces = model.traces - model.traces.mean(axis=1, keepdims=True)
+    penalties = penalty_sd * np.linalg.norm(traces, axis=1)
     background = model.background - model.background.mean(axis=1, keepdims=True)
     values = np.full(by_pixel.nnz, values, np.float32)
     weights = model.weights.copy()
@@ -90,6 +98,7 @@ def regressed(movie, model, by_pixel, values=0.0):
         by_pixel.indices,
         traces,
         traces @ traces.T,
+        penalties.astype(np.float32),
         background,
         model.grid.nodes,
         model.grid.shares,
@@ -109,11 +118,12 @@ def energies(traces):
     return np.einsum("kt,kt->k", centred, centred)
 
 
+@pytest.mark.parametrize("penalty_sd", [0.0, 1.5])
 @pytest.mark.parametrize("start", [0.0, 3.0])
-def test_regress_pixels_is_non_negative_least_squares(model, start):
-    movie, by_pixel = scene(model), candidates(model, 3)
-    values, weights = regressed(movie, model, by_pixel, start)
-    best, best_weights = twins.regress_pixels(movie, model, by_pixel)
+def test_regress_pixels_is_sparse_non_negative_least_squares(model, start, penalty_sd):
+    movie, by_pixel = scene(model), within(model, 3)
+    values, weights = regressed(movie, model, by_pixel, start, penalty_sd)
+    best, best_weights = twins.regress_pixels(movie, model, by_pixel, penalty_sd)
     energy = energies(model.traces)[by_pixel.indices]
     assert (values >= 0).all()
     assert (weights >= 0).all()
@@ -125,7 +135,7 @@ def test_regress_pixels_is_non_negative_least_squares(model, start):
 
 def test_regress_pixels_gives_back_what_made_the_movie():
     model = twins.make_model()
-    by_pixel = candidates(model, 2)
+    by_pixel = within(model, 2)
     values, weights = regressed(twins.render(model), model, by_pixel)
     by_pixel.data[:] = values
     a = model.footprints.toarray()
@@ -145,7 +155,7 @@ def test_regress_pixels_without_a_background_has_no_weights():
     model = twins.make_model()
     movie = twins.render(model)
     model.background[:] = 0
-    _, weights = regressed(movie, model, candidates(model, 2))
+    _, weights = regressed(movie, model, within(model, 2))
     assert not weights.any()
 
 
@@ -164,30 +174,86 @@ def test_dilate_grows_by_a_disc(field_shape, radius):
         np.testing.assert_array_equal(grown, expected)
 
 
-def outlined(images, floor, sigma_px=0.8, share=0.2):
+def outlined(
+    images, floor, sigma_px=0.8, share=0.2, by_energy=False, closing=0, smallest=10**6
+):
     """Footprints as images after the kernel."""
     a, taps = twins.columns(images), gaussian_taps(sigma_px)
     floor = np.full(len(images), floor, np.float32)
-    kernels.outline(*arrays(a), floor, images[0].shape[1], taps, share)
+    n_x = images[0].shape[1]
+    kernels_outline.outline(
+        *arrays(a), floor, n_x, taps, share, by_energy, closing, smallest
+    )
     return a.toarray().T.reshape(len(images), *images[0].shape)
 
 
 @pytest.mark.parametrize("field_shape", FIELDS, ids=str)
 @pytest.mark.parametrize("floor", [0.0, 0.4])
 @pytest.mark.parametrize("sigma_px", [0.5, 1.5])
-def test_outline_is_the_largest_piece_of_the_smoothed_footprint(
-    field_shape, floor, sigma_px
+@pytest.mark.parametrize(("share", "by_energy"), [(0.2, False), (0.9, True)])
+@pytest.mark.parametrize(("closing", "smallest"), [(0, 10**6), (2, 10**6), (1, 4)])
+def test_outline_is_some_pieces_of_the_smoothed_footprint(
+    field_shape, floor, sigma_px, share, by_energy, closing, smallest
 ):
     rng = np.random.default_rng(4)
     images = [np.maximum(rng.normal(0, 1, field_shape), 0) for _ in range(3)]
     images[0].flat[0] = 1
     images[1].flat[-1] = 2
     images[2].flat[0] = 5
-    found = outlined(images, floor, sigma_px)
+    steps = {"share": share, "by_energy": by_energy}
+    steps |= {"closing": closing, "smallest": smallest}
+    found = outlined(images, floor, sigma_px, **steps)
     taps = gaussian_taps(sigma_px)
     for image, cut in zip(images, found, strict=True):
-        expected = twins.outline(image, np.float32(floor), taps, 0.2)
+        expected = twins.outline(image, np.float32(floor), taps, **steps)
         np.testing.assert_allclose(cut, expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9999, 1.0])
+def test_outline_by_energy_keeps_the_fewest_pixels_that_hold_it(share):
+    image = np.random.default_rng(2).exponential(1, (30, 40))
+    image[image < 0.1] = 0
+    cut = outlined([image], 0.0, 0.1, share, by_energy=True, smallest=1)[0]
+    kept, energy = cut[cut > 0].astype(np.float64), (image**2).sum()
+    assert (kept**2).sum() >= share * energy * (1 - 1e-6)
+    assert (np.sort(kept)[1:] ** 2).sum() < share * energy
+
+
+@pytest.mark.parametrize("share", [0.01, 0.9999])
+def test_outline_by_energy_keeps_a_pixel_that_holds_it_all(share):
+    image = np.zeros((9, 9))
+    image[4, 4], image[4, 5] = 1000, 1
+    cut = outlined([image], 0.0, 0.1, share, by_energy=True)[0]
+    np.testing.assert_array_equal(np.argwhere(cut), [[4, 4]])
+
+
+@pytest.mark.parametrize("gap", [1, 2, 3])
+def test_closing_joins_what_lies_closer_than_its_disc(gap):
+    image = np.full((11, 20), 0.05)
+    image[2:9, :10], image[2:9, 10 + gap :] = 1, 1
+    closed = outlined([image], 0.0, 0.1, closing=1)[0]
+    assert closed[2:9, 0].all()
+    assert closed[2:9, -1].all() == (gap <= 2)
+    # What is filled keeps the footprint's own values.
+    filled = closed[3:8, 10 : 10 + gap]
+    np.testing.assert_allclose(filled, 0.05 if gap <= 2 else 0, rtol=1e-4)
+
+
+def test_closing_takes_nothing_away_at_the_border():
+    image = np.zeros((12, 12))
+    image[:2, :3] = image[-1, -1] = 1
+    cut = outlined([image], 0.0, 0.1, closing=3, smallest=1)[0]
+    np.testing.assert_allclose(cut, image, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("smallest", "n_kept"), [(1, 3), (5, 2), (10, 2), (14, 1)])
+def test_outline_keeps_all_pieces_of_some_size(smallest, n_kept):
+    image = np.zeros((20, 30))
+    image[2:7, 2:7], image[10:13, 10:14], image[17:19, 20:22] = 1, 1, 1
+    cut = outlined([image], 0.0, 0.1, smallest=smallest)[0]
+    sizes = [25, 12, 4][:n_kept]
+    assert (cut > 0).sum() == sum(sizes)
+    assert cut[2:7, 2:7].all()
 
 
 def test_outline_drops_the_smaller_of_two_pieces():

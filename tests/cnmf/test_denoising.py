@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from cnmf import deconvolution_twins
 
-from napari_cnmf.cnmf.deconvolution import kinetics
 from napari_cnmf.cnmf.denoising import Denoiser, bend_noise, slow_baseline
+from napari_cnmf.cnmf.kinetics import kinetics
 from napari_cnmf.cnmf.parameters import (
     BackgroundParameters,
     CnmfParameters,
@@ -180,3 +180,39 @@ def test_no_smoothing_leaves_the_background_alone():
     plain = Denoiser.at(RATE_HZ, CnmfParameters(background=background), 0.5)
     traces = white(3, 50)
     np.testing.assert_array_equal(plain.smooth(traces), traces)
+
+
+def test_without_deconvolution_what_is_above_the_baseline_is_calcium():
+    traces, _, _ = active(2, 600)
+    parts = denoiser(method="constrained", ar_order=0).denoise(traces)
+    above = np.maximum(traces - parts.baseline, 0)
+    np.testing.assert_allclose(parts.calcium, above, atol=1e-6)
+    np.testing.assert_array_equal(parts.calcium, parts.spikes)
+
+
+def test_a_constrained_fit_of_order_two_has_a_rise():
+    traces, _, _ = active(n_frames=1500)
+    ar = denoiser(method="constrained", ar_order=2).denoise(traces).ar
+    assert (ar[:, 1] < 0).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ar_order": 2},
+        {"s_min": 1.0},
+        {"lags": 20},
+        {"optimize_g": 5},
+        {"noise_method": "median"},
+        {"noise_band_low": 0.4},
+        {"noise_band_high": 0.4},
+        {"fudge_factor": 0.9},
+    ],
+    ids=str,
+)
+def test_each_choice_matters_to_the_constrained_fit_only(change):
+    traces, _, _ = active(3, 800)
+    for method, matters in (("constrained", True), ("kinetics", False)):
+        plain = denoiser(method=method).denoise(traces).calcium
+        changed = denoiser(method=method, **change).denoise(traces).calcium
+        assert np.array_equal(plain, changed) != matters

@@ -19,7 +19,8 @@ def searched(movie, n_max=100, valid=None, **changes):
     parameters = InitParameters(**({"neuron_half_size_px": 2.5} | changes))
     pixels = movie.reshape(-1, movie.shape[2])
     valid = np.ones(movie.shape[:2], bool) if valid is None else valid
-    footprints, traces = greedy(pixels, valid, parameters, n_max)
+    found = greedy(pixels, valid, parameters, n_max)
+    footprints, traces = found.footprints, found.traces
     assert footprints.shape == (len(pixels), len(traces))
     assert footprints.dtype == traces.dtype == np.float32
     assert footprints.has_sorted_indices
@@ -86,6 +87,32 @@ def test_no_more_are_found_than_asked_for():
     np.testing.assert_array_equal(two, most[:2])
 
 
+@pytest.mark.parametrize("n", [1, 8, 30])
+def test_exactly_as_many_as_asked_for_are_found(n):
+    movie = twins.planted([(8, 9), (20, 25), (33, 42)])[0]
+    found, _ = searched(movie, n_components=n)
+    assert len(found) == n
+    np.testing.assert_array_equal(found[:3], searched(movie)[0][:n])
+
+
+def test_it_is_told_where_each_cell_began():
+    centres = [(8, 9), (20, 25), (33, 42)]
+    movie = twins.planted(centres)[0]
+    found = greedy(movie.reshape(-1, 300), np.ones(FIELD, bool), INIT, 100)
+    seeds = found.seeds
+    expected = twins.search(movie, INIT)
+    for k, (image, _) in enumerate(expected):
+        y, x = seeds.yx[k]
+        assert np.abs(np.subtract(centres, (y, x))).max(axis=1).min() <= 1
+        y0, x0, y1, x1 = seeds.boxes[k]
+        assert (y0, x0) == (max(y - 5, 0), max(x - 5, 0))
+        assert (y1, x1) == (min(y + 6, 40), min(x + 6, 52))
+        assert not np.delete(image, np.s_[y0:y1], axis=0).any()
+    assert (np.diff(seeds.score) < 0).all()
+    assert seeds.score[-1] > INIT.min_event_energy * 300
+    np.testing.assert_array_equal(seeds.iterations, 4)
+
+
 def test_dim_cells_need_a_lower_limit():
     movie = twins.planted([(20, 25)], height=1.0)[0]
     assert len(searched(movie, min_event_energy=3.0)[0]) == 0
@@ -99,8 +126,10 @@ def test_a_higher_threshold_leaves_less_energy():
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_a_constant_movie_has_no_cells(value):
-    assert len(searched(np.full((20, 30, 40), value, np.float32))[0]) == 0
+@pytest.mark.parametrize("limit", [0.0, 0.08])
+def test_a_constant_movie_has_no_cells(value, limit):
+    movie = np.full((20, 30, 40), value, np.float32)
+    assert len(searched(movie, min_event_energy=limit)[0]) == 0
 
 
 def test_it_ends_on_a_movie_without_noise():

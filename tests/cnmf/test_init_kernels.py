@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cnmf import cnmf_twins as twins
+from cnmf import init_twins
 
 from napari_cnmf.cnmf.initialise import kernels
 from napari_cnmf.cnmf.initialise.greedy import _shares
@@ -100,6 +101,17 @@ def test_event_energy_counts_squares_above_the_threshold(threshold):
     assert (out[:, 5] == -1).all()
 
 
+@pytest.mark.parametrize("window", [1, 7, 100, 1000])
+def test_window_energy_is_the_best_running_mean_of_squares(window):
+    movie = random_movie((4, 6, 300)) * 100
+    out = np.full((4, 6), -1, np.float32)
+    kernels.window_energy(movie, window, (1, 4), (0, 5), out)
+    expected = init_twins.window_energy(movie, window)[1:, :5]
+    np.testing.assert_allclose(out[1:, :5], expected, rtol=1e-5)
+    assert (out[0] == -1).all()
+    assert (out[:, 5] == -1).all()
+
+
 @pytest.mark.parametrize("shape", [(9, 12), (1, 7), (1, 1)], ids=str)
 @pytest.mark.parametrize("level", [-0.5, 0.0, 0.4])
 def test_only_the_piece_at_a_pixel_is_kept(shape, level):
@@ -119,7 +131,8 @@ def test_rank_one_fits_image_and_trace(centre):
     box = movie[rows, cols]
     image, trace = np.empty(box.shape[:2], np.float32), np.empty(150, np.float32)
     seed = movie[centre]
-    kernels.rank_one(movie, seed, rows.start, cols.start, image, trace)
+    corner = rows.start, cols.start
+    kernels.rank_one(movie, seed, corner, 4, image, trace)
     expected = twins.rank_one(box, seed)
     np.testing.assert_allclose(image, expected[0], atol=1e-3)
     np.testing.assert_allclose(trace, expected[1], atol=1e-3)
@@ -127,10 +140,20 @@ def test_rank_one_fits_image_and_trace(centre):
     assert np.corrcoef(trace, traces[0])[0, 1] > 0.9
 
 
+def test_more_rounds_of_rank_one_fit_better():
+    movie, _, traces = twins.planted([(20, 25)], n_frames=150, height=1.0)
+    similar = []
+    for rounds in (1, 6):
+        image, trace = np.empty((13, 13), np.float32), np.empty(150, np.float32)
+        kernels.rank_one(movie, movie[20, 25], (14, 19), rounds, image, trace)
+        similar.append(np.corrcoef(trace, traces[0])[0, 1])
+    assert similar[1] > similar[0]
+
+
 def test_rank_one_of_a_seed_that_is_never_positive_is_nothing():
     movie, _, _ = twins.planted([(20, 25)], n_frames=50)
     image, trace = np.ones((5, 5), np.float32), np.ones(50, np.float32)
-    kernels.rank_one(movie, np.full(50, -1, np.float32), 3, 3, image, trace)
+    kernels.rank_one(movie, np.full(50, -1, np.float32), (3, 3), 4, image, trace)
     assert not image.any()
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from cnmf import cnmf_twins as twins
 
-from napari_cnmf.cnmf.merging import merge
+from napari_cnmf.cnmf.merging import drop_duplicates, merge
 from napari_cnmf.cnmf.parameters import MergeParameters
 
 FIELD = (30, 40)
 DIAMETER_PX = 11.0
+STEP = "round 1"
+IN_PLACE_ONLY = {"touching_correlation": 1.0, "max_overlap": 1.0}
 CELL = twins.disc(FIELD, (12, 12), 5)
 LEFT, RIGHT = CELL.copy(), CELL.copy()
 LEFT[:, 12:] = 0
@@ -31,11 +33,16 @@ def traces(*numbers, noise=0.05):
 
 def model(images, rows):
     plain = twins.make_model(FIELD, n_cells=0, n_frames=300)
-    return replace(plain, footprints=twins.columns(images), traces=rows)
+    return replace(
+        plain,
+        footprints=twins.columns(images),
+        traces=rows,
+        origin=twins.origin(len(images)),
+    )
 
 
 def merged(images, rows, **changes):
-    return merge(model(images, rows), MergeParameters(**changes), DIAMETER_PX)
+    return merge(model(images, rows), MergeParameters(**changes), DIAMETER_PX, STEP)
 
 
 def movie(some_model):
@@ -81,14 +88,39 @@ def test_a_chain_of_fragments_becomes_one_cell():
 
 @pytest.mark.parametrize(
     ("images", "numbers"),
-    [([CELL, CELL], (0, 1)), ([LEFT, RIGHT], (0, 1)), ([CELL, FAR], (0, 0))],
+    [([CELL, NEAR], (0, 1)), ([LEFT, RIGHT], (0, 1)), ([CELL, FAR], (0, 0))],
     ids=["other traces", "fragments with other traces", "far apart"],
 )
 def test_different_cells_stay_as_they_are(images, numbers):
     before = model(images, traces(*numbers))
-    found = merge(before, MergeParameters(), DIAMETER_PX)
+    found = merge(before, MergeParameters(), DIAMETER_PX, STEP)
     assert (found.footprints != before.footprints).nnz == 0
     np.testing.assert_array_equal(found.traces, before.traces)
+
+
+def test_two_in_the_same_place_are_one_whatever_their_traces():
+    rows = traces(0, 1)
+    assert len(merged([CELL, CELL], rows)) == 1
+    assert len(merged([CELL, CELL], rows, max_overlap=1.0)) == 2
+
+
+def test_a_merged_candidate_is_on_record_with_its_reason():
+    found = merged([FAR, LEFT, RIGHT], traces(1, 0, 0))
+    (fate,) = found.fates
+    assert (fate.rank, fate.into_rank, fate.step) == (2, 1, STEP)
+    assert "fragments of one cell" in fate.reason
+    assert found.origin.members.tolist() == [1, 2]
+
+
+def test_what_two_patches_found_is_kept_once():
+    before = model([LEFT, CELL, FAR], traces(0, 1, 2))
+    patch = np.array([0, 1, 1])
+    apart = replace(before, origin=replace(before.origin, patch=patch))
+    found = drop_duplicates(apart, "fit")
+    assert found.origin.rank.tolist() == [1, 2]
+    (fate,) = found.fates
+    assert (fate.patch, fate.into_patch) == (0, 1)
+    assert len(drop_duplicates(before, "fit")) == 3
 
 
 def test_neighbours_too_large_for_one_cell_stay_apart():
@@ -118,7 +150,8 @@ def test_the_order_of_the_components_does_not_matter():
 @pytest.mark.parametrize(
     ("images", "changes"),
     [
-        ([CELL, CELL], {"min_correlation": 1.0, "touching_correlation": 1.0}),
+        ([CELL, LEFT], {"min_correlation": 1.0, **IN_PLACE_ONLY}),
+        ([CELL, LEFT], {"min_overlap": 1.0, **IN_PLACE_ONLY}),
         ([LEFT, RIGHT], {"touching_correlation": 1.0}),
         ([LEFT, RIGHT], {"touching_share": 1.0}),
         ([LEFT, RIGHT], {"max_area_somas": 0.1}),
@@ -132,4 +165,4 @@ def test_limits_are_held(images, changes):
 
 def test_nothing_is_merged_with_nothing():
     empty = twins.make_model(FIELD, n_cells=0, n_frames=300)
-    assert len(merge(empty, MergeParameters(), DIAMETER_PX)) == 0
+    assert len(merge(empty, MergeParameters(), DIAMETER_PX, STEP)) == 0

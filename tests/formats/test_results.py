@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import h5py
@@ -12,10 +13,14 @@ import numpy as np
 import pytest
 from example_values import make_components, make_result, make_stage
 
+from napari_cnmf.components import REASONS
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.formats.layout import leaves
 from napari_cnmf.formats.results import AXES, MovieInfo, Result, digest, load, save
 from napari_cnmf.movie import Movie
+from napari_cnmf.origin import Fate, Origin
+from napari_cnmf.quality.parameters import QualityParameters
+from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.recipe import Recipe
 
 DOCS = Path(__file__).parents[2] / "docs" / "results-file.md"
@@ -167,13 +172,59 @@ def test_every_array_says_its_axes_and_unit(tmp_path):
 
 def test_every_dataset_is_documented():
     text = DOCS.read_text()
-    for name, content in leaves(make_result()):
+    cells = make_components()
+    cells = replace(cells, origin=Origin.unknown(len(cells)))
+    for name, content in leaves(make_result(cells)):
         assert f"`{name}`" in text, name
         row = next(line for line in text.splitlines() if f"`{name}`" in line)
         if not isinstance(content, str):
             assert content.dtype.name in row, row
         if name in AXES:
             assert AXES[name][1] in row, row
+
+
+def test_every_entry_of_a_fate_is_documented():
+    table = DOCS.read_text().split("`components/fates` says")[1].split("###")[0]
+    assert {item.name for item in fields(Fate)} == set(
+        re.findall(r"`(\w+)`[,|` ]", table)
+    ) - {"components", "origin"}
+
+
+def test_every_reason_is_documented():
+    rows = re.findall(r"^\| (\d+) \| (.+) \| `(\w+)` \|$", DOCS.read_text(), re.M)
+    assert rows == [(str(r.bit), r.name, r.score) for r in REASONS]
+
+
+#: What files of version 0.1 of this package lack.
+NEWER = (
+    "components/origin",
+    "components/fates",
+    *(
+        f"components/quality/{name}"
+        for name in (
+            "fitness_raw",
+            "fitness_delta",
+            "eccentricity",
+            "size_px",
+            "neuron_probability",
+        )
+    ),
+)
+
+
+def test_a_result_of_the_first_version_loads_and_is_judged_again(tmp_path):
+    save(make_result(), tmp_path / "results.h5")
+    with h5py.File(tmp_path / "results.h5", "r+") as file:
+        for name in NEWER:
+            del file[name]
+    cells = load(tmp_path / "results.h5").components
+    assert (cells.origin, cells.fates) == (None, ())
+    assert cells.select(cells.ids > 5).ids.tolist() == [7, 11]
+    parameters = QualityParameters(min_snr=6.0, max_eccentricity=2.0)
+    quality = apply_rule(cells.quality, parameters)
+    low_snr = quality.flags & 1
+    assert low_snr.tolist() == [0, 1, 0, 1]  # the scores are the ids
+    assert not np.any(quality.flags >> 9)
 
 
 def test_the_documented_example_opens_a_result_without_this_package(tmp_path):

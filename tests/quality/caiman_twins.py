@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
 import numpy as np
 import scipy.sparse as sp
@@ -61,22 +62,34 @@ def half_sample_mode(values: list[float]) -> float:
     return half_sample_mode(values[first : first + half])
 
 
+def log_probabilities(
+    trace: np.ndarray, window: int, robust_sd: bool = False
+) -> np.ndarray:
+    """Log probability (T,) of the last frames of one trace, for each frame."""
+    trace = trace.astype(np.float64)
+    mode = half_sample_mode(trace.tolist())
+    below = trace[trace < mode] - mode
+    sd = np.sqrt((below**2).mean())
+    if robust_sd:
+        # Half the interquartile range of both sides is the median of one.
+        sd = median(-below) / norm.ppf(0.75)
+    log_p = norm.logsf((trace - mode) / (3 * sd))
+    ends = range(1, len(trace) + 1)
+    return np.array([log_p[max(0, end - window) : end].sum() for end in ends])
+
+
 def snr(trace: np.ndarray, window: int) -> float:
     """SNR of one trace; infinite where a probability underflows."""
     trace = trace.astype(np.float64)
-    trace = trace - baseline(trace)
-    mode = half_sample_mode(trace.tolist())
-    below = trace[trace < mode] - mode
-    z = (trace - mode) / (3 * np.sqrt((below**2).mean()))
-    log_p = norm.logsf(z)
-    ends = range(1, len(trace) + 1)
-    fitness = min(log_p[max(0, end - window) : end].sum() for end in ends)
+    fitness = log_probabilities(trace - baseline(trace), window).min()
     return float(norm.isf(np.exp(fitness / window)))
 
 
-def peak_frames(trace: np.ndarray, before: int, after: int) -> set[int]:
-    """Frames around the ten highest peaks of one trace."""
-    level = trace.min() + 0.3 * (np.ptp(trace))
+def peak_frames(
+    trace: np.ndarray, before: int, after: int, level: float, n_peaks: int
+) -> set[int]:
+    """Frames around the highest peaks of one trace."""
+    level = trace.min() + level * (np.ptp(trace))
     peaks = []
     start = 0
     for stop in range(1, len(trace) + 1):
@@ -86,23 +99,29 @@ def peak_frames(trace: np.ndarray, before: int, after: int) -> set[int]:
         if inside and trace[start - 1] < trace[start] > max(level, trace[stop]):
             peaks.append((start + stop - 1) // 2)
         start = stop
-    highest = sorted(peaks, key=lambda peak: -trace[peak])[:10]
+    highest = sorted(peaks, key=lambda peak: -trace[peak])[:n_peaks]
     frames = {t for peak in highest for t in range(peak - before, peak + after)}
     return frames & set(range(len(trace)))
 
 
 def event_frames(
-    denoised: np.ndarray, footprints: np.ndarray, before: int, after: int
+    denoised: np.ndarray,
+    footprints: np.ndarray,
+    before: int,
+    after: int,
+    level: float = 0.3,
+    n_peaks: int = 10,
+    overlap: float = 0.1,
 ) -> np.ndarray:
     """Frames (K, T) bool used for each component; `footprints` is dense."""
     used = np.zeros(denoised.shape, bool)
-    own = [peak_frames(trace, before, after) for trace in denoised]
+    own = [peak_frames(trace, before, after, level, n_peaks) for trace in denoised]
     for k, mine in enumerate(own):
         a = footprints[:, k]
         taken: set[int] = set()
         for other, theirs in enumerate(own):
             b = footprints[:, other]
-            if other != k and a @ b > 0.1 * np.linalg.norm(a) * np.linalg.norm(b):
+            if other != k and a @ b > overlap * np.linalg.norm(a) * np.linalg.norm(b):
                 taken |= theirs
         used[k, sorted(mine - taken or mine)] = True
     return used

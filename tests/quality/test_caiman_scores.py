@@ -15,13 +15,19 @@ from napari_cnmf.errors import CancelledError
 from napari_cnmf.movie import Movie
 from napari_cnmf.quality import kernels
 from napari_cnmf.quality.caiman import (
-    _half_sample_mode,
+    PeakChoice,
     caiman_r_values,
     caiman_snr,
     event_frames,
 )
+from napari_cnmf.quality.exceptional import trace_fitness
 
 FIELD = (11, 17)
+
+
+def snr_of(raw, n_frames=12):
+    """SNR of raw traces."""
+    return caiman_snr(trace_fitness(raw, n_frames)[0], n_frames)
 
 
 def r_values(movie, footprints, frames, backend=None, cancel=None, progress=silent):
@@ -58,7 +64,8 @@ def test_snr_equals_what_caiman_saved(shared):
             file["params/data/decay_time"][()],
         )
         expected = file["estimates/SNR_comp"][:]
-    snr = caiman_snr(raw.astype(np.float32), float(rate_hz), float(decay_s))
+    n_frames = int(np.ceil(rate_hz * decay_s))
+    snr = snr_of(raw.astype(np.float32), n_frames)
     np.testing.assert_allclose(snr, expected, atol=1e-5)
 
 
@@ -66,60 +73,37 @@ def test_snr_equals_what_caiman_saved(shared):
 def test_snr_equals_its_definition(n_frames):
     raw, _ = twins.simulate_traces(5, n_frames)
     expected = [twins.snr(trace, 12) for trace in raw]
-    np.testing.assert_allclose(caiman_snr(raw, 30.0, 0.4), expected, rtol=1e-5)
-
-
-def test_snr_is_the_same_for_any_number_of_traces():
-    raw, _ = twins.simulate_traces(700, 400)
-    snr = caiman_snr(raw, 30.0, 0.4)
-    np.testing.assert_array_equal(snr[690:], caiman_snr(raw[690:], 30.0, 0.4))
+    np.testing.assert_allclose(snr_of(raw), expected, rtol=1e-5)
 
 
 def test_snr_counts_in_units_of_three_standard_deviations():
     raw = np.random.default_rng(0).standard_normal((20, 5000)).astype(np.float32)
     raw[:, 2000:2012] = 12
-    assert np.median(caiman_snr(raw, 30.0, 0.4)) == pytest.approx(4, rel=0.1)
+    assert np.median(snr_of(raw)) == pytest.approx(4, rel=0.1)
 
 
 def test_snr_of_a_huge_transient_is_finite():
     raw = np.random.default_rng(0).standard_normal((1, 1000)).astype(np.float32)
     raw[:, 500:520] = 3000
-    assert 500 < caiman_snr(raw, 30.0, 0.4)[0] < 2000
+    assert 500 < snr_of(raw)[0] < 2000
 
 
 def test_snr_ignores_offset_and_unit():
     raw, _ = twins.simulate_traces(5, 1000)
-    snr = caiman_snr(raw, 30.0, 0.4)
-    np.testing.assert_allclose(caiman_snr(50 * raw - 300, 30.0, 0.4), snr, rtol=1e-3)
+    np.testing.assert_allclose(snr_of(50 * raw - 300), snr_of(raw), rtol=1e-3)
 
 
 def test_snr_of_what_has_no_noise_is_zero():
     raw = np.full((3, 200), 7.5, np.float32)
     raw[1, 50] = np.nan
     raw[2, 50:60] = 20
-    np.testing.assert_array_equal(caiman_snr(raw, 30.0, 0.4), 0)
+    np.testing.assert_array_equal(snr_of(raw), 0)
 
 
 @pytest.mark.parametrize("n_frames", [1, 4, 9])
 def test_snr_of_traces_too_short_for_a_baseline_is_zero(n_frames):
     raw, _ = twins.simulate_traces(3, n_frames)
-    np.testing.assert_array_equal(caiman_snr(raw, 30.0, 0.4), 0)
-
-
-@pytest.mark.parametrize(
-    ("values", "mode"),
-    [
-        ([4.0], 4.0),
-        ([4.0, 2.0], 3.0),
-        ([0.0, 1.0, 3.0], 0.5),
-        ([0.0, 2.0, 3.0], 2.0),
-        ([0.0, 1.0, 2.0], 1.0),
-        ([0.0, 2.0, 3.5, 4.0], 2.75),
-        ([9.0, 0.0, 5.0, 5.5, 2.0], 5.0),
-    ],
-)
-def test_mode_by_hand(values, mode):
-    assert _half_sample_mode(np.array([values])) == [mode]
+    np.testing.assert_array_equal(snr_of(raw), 0)
 
 
 @pytest.mark.parametrize("rate_hz", [3.0, 10.0, 30.0])
@@ -143,6 +127,20 @@ def test_frames_left_out_are_no_event_frames():
     plain[:, ::7] = False
     np.testing.assert_array_equal(found[plain.any(axis=1)], plain[plain.any(axis=1)])
     assert not found[:, ::7].any()
+
+
+def test_peaks_can_be_chosen_otherwise():
+    _, denoised = twins.simulate_traces(12, 700, seed=1)
+    footprints = twins.simulate_footprints(FIELD, 12)
+    for changes in ({"n_peaks": 3}, {"level": 0.7}, {"overlap": 0.9}):
+        frames = event_frames(
+            denoised, footprints, 30.0, choice=PeakChoice()._replace(**changes)
+        )
+        expected = twins.event_frames(
+            denoised, footprints.toarray(), before=5, after=25, **changes
+        )
+        np.testing.assert_array_equal(frames.toarray(), expected)
+        assert (expected != event_frames(denoised, footprints, 30.0).toarray()).any()
 
 
 def test_a_flat_top_is_a_peak_at_its_middle():
@@ -231,7 +229,7 @@ def test_no_components_have_no_scores():
     footprints = sp.csc_array((FIELD[0] * FIELD[1], 0), dtype=np.float32)
     frames = event_frames(none, footprints, 30.0)
     assert frames.shape == (0, 50)
-    assert caiman_snr(none, 30.0, 0.4).shape == (0,)
+    assert snr_of(none).shape == (0,)
     assert r_values(movie, footprints, frames).shape == (0,)
 
 

@@ -17,7 +17,7 @@ N = 40
 
 
 def some_quality(**scores) -> Quality:
-    """Scores (N,) that keep all limits of both rules, but for those given."""
+    """Scores (N,) that keep all limits of all rules, but for those given."""
     good = {
         "snr": 20.0,
         "r_value": 0.95,
@@ -27,6 +27,11 @@ def some_quality(**scores) -> Quality:
         "edge": 1.0,
         "caiman_snr": 8.0,
         "caiman_r_value": 0.95,
+        "fitness_raw": -99.0,
+        "fitness_delta": -99.0,
+        "eccentricity": 1.0,
+        "size_px": 80.0,
+        "neuron_probability": 0.95,
     }
     arrays = {name: np.full(N, value) for name, value in good.items()} | scores
     none = np.zeros(N, np.int32)
@@ -40,6 +45,28 @@ def test_distance_is_counted_in_interquartile_ranges_from_the_limit():
     np.testing.assert_allclose(distance_to_limits(judged), abs(snr - 8) / width)
 
 
+def test_where_one_is_enough_the_best_counts_unless_something_required_is_nearer():
+    raw, delta = np.linspace(-90, -30, N), np.linspace(-10, -16, N)
+    r_value, size = np.linspace(-1, 0.5, N), np.linspace(40, 50, N)
+    quality = some_quality(
+        fitness_raw=raw, fitness_delta=delta, caiman_r_value=r_value, size_px=size
+    )
+    parameters = QualityParameters(rule="fitness", min_size_px=41.0)
+
+    def width(scores):
+        return np.subtract(*np.percentile(scores, (75, 25)))
+
+    enough = (
+        (-60 - raw) / width(raw),
+        (-20 - delta) / width(delta),
+        (r_value - 0.6) / width(r_value),
+    )
+    required = (size - 41) / width(size)
+    expected = np.abs(np.minimum(np.max(enough, axis=0), required))
+    found = distance_to_limits(apply_rule(quality, parameters))
+    np.testing.assert_allclose(found, expected)
+
+
 @pytest.mark.parametrize("rule", ["default", "caiman"])
 def test_moving_all_limits_by_less_than_the_distance_turns_no_verdict(rule):
     rng = np.random.default_rng(0)
@@ -50,7 +77,7 @@ def test_moving_all_limits_by_less_than_the_distance_turns_no_verdict(rule):
     limits = {
         c.parameter: 0.2 if c.parameter.endswith("floor") else 1.0
         for c in CRITERIA[rule]
-        if c.parameter != "max_relative_area"
+        if c.parameter != "max_relative_area" and c.role != "optional" and not c.needs
     }
     limits = {n: min(v, 0.9 if "r_value" in n else v) for n, v in limits.items()}
     start = apply_rule(quality, QualityParameters(rule=rule, **limits))
@@ -72,19 +99,29 @@ def test_moving_all_limits_by_less_than_the_distance_turns_no_verdict(rule):
 
 def test_every_limit_of_a_rule_is_a_parameter_and_a_score():
     scores = {item.name for item in fields(Quality)}
-    parameters = {item.name for item in fields(QualityParameters)} - {"rule"}
+    others = {"rule", "transient_s", "use_classifier", "classifier_model"}
+    parameters = {item.name for item in fields(QualityParameters)} - others
     criteria = [c for rule in CRITERIA for c in CRITERIA[rule]]
     assert {c.parameter for c in criteria} == parameters
     assert {c.score for c in criteria} <= scores
 
 
-@pytest.mark.parametrize("rule", ["default", "caiman"])
+@pytest.mark.parametrize("rule", CRITERIA)
 def test_each_criterion_names_the_parameter_that_sets_its_limit(rule):
+    about = {item.name: item.metadata for item in fields(QualityParameters)}
     for criterion in CRITERIA[rule]:
-        judged = apply_rule(
-            some_quality(), QualityParameters(rule=rule, **{criterion.parameter: 0.123})
-        )
-        assert judged.limits[criterion.limit] == 0.123
+        value = about[criterion.parameter]["low"] + 0.123
+        changes = {criterion.parameter: value, "use_classifier": True}
+        judged = apply_rule(some_quality(), QualityParameters(rule=rule, **changes))
+        assert judged.limits[criterion.limit] == value
+
+
+def test_the_parameters_of_a_rule_bear_its_name_unless_it_is_the_default():
+    shared = {c.parameter for c in CRITERIA["default"]}
+    for rule in ("caiman", "fitness"):
+        own = {c.parameter for c in CRITERIA[rule]} - shared
+        assert own
+        assert all(name.startswith(f"{rule}_") for name in own)
 
 
 def test_no_components_have_no_distances():

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import small_runs as runs
+from quality import caiman_twins
 
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.compute import SerialBackend, ThreadBackend
 from napari_cnmf.errors import CancelledError
+from napari_cnmf.quality.exceptional import trace_fitness
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.quality.stage import decay_frames, evaluate
@@ -55,7 +57,8 @@ def scored(correction, components):
 
 def scores(quality: Quality) -> list[np.ndarray]:
     names = [item.name for item in fields(Quality) if "axis" in item.metadata]
-    return [getattr(quality, name) for name in names]
+    found = [getattr(quality, name) for name in names]
+    return [score for score in found if score is not None]
 
 
 def test_most_cells_are_accepted_and_most_others_rejected(scored, truth):
@@ -171,6 +174,34 @@ def test_moving_a_limit_needs_no_second_look_at_the_movie(
     for one, other in zip(scores(moved), scores(expected), strict=True):
         np.testing.assert_array_equal(one, other)
     assert moved.limits == expected.limits
+
+
+def test_traces_and_footprints_have_their_scores(scored):
+    quality = scored.quality
+    n_frames = int(np.ceil(np.median(decay_frames(scored.trace_fit.ar))))
+    for trace, raw, delta in zip(
+        scored.raw, quality.fitness_raw, quality.fitness_delta, strict=True
+    ):
+        exact = trace.astype(np.float64)
+        above = exact - caiman_twins.baseline(exact)
+        expected = [
+            caiman_twins.log_probabilities(t, n_frames).min()
+            for t in (above, np.diff(exact))
+        ]
+        np.testing.assert_allclose([raw, delta], expected, rtol=1e-4)
+    np.testing.assert_array_equal(quality.size_px, scored.sizes_px)
+    somata = quality.eccentricity[scored.accepted]
+    assert (somata >= 1).all()
+    assert np.median(somata) < 1.5
+
+
+def test_a_transient_can_be_told(correction, components, scored):
+    told = evaluated(correction, components, QualityParameters(transient_s=0.2)).quality
+    rate_hz = components.frame_rate_hz
+    expected, _ = trace_fitness(components.raw, int(np.ceil(0.2 * rate_hz)))
+    np.testing.assert_array_equal(told.fitness_raw, expected)
+    for name in ("fitness_delta", "caiman_snr"):
+        assert (getattr(told, name) != getattr(scored.quality, name)).any()
 
 
 def test_decisions_by_hand_are_kept(correction, scored):

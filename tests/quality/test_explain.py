@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +25,11 @@ GOOD = {
     "edge": 1.0,
     "caiman_snr": 5.0,
     "caiman_r_value": 0.9,
+    "fitness_raw": -100.0,
+    "fitness_delta": -40.0,
+    "eccentricity": 1.5,
+    "size_px": 80.0,
+    "neuron_probability": 0.95,
 }
 
 
@@ -71,6 +76,22 @@ def judged(rule="default", manual=0, **scores):
             {"rule": "caiman", "caiman_snr": 0.4},
         ),
         (
+            "accepted by raw fitness -100.00 < -60 and delta fitness -40.00 < -20",
+            {"rule": "fitness", "caiman_r_value": 0.1},
+        ),
+        (
+            (
+                "rejected by r value 0.00 < 0.6 and raw fitness -60.00 ≥ -60 and "
+                "delta fitness -19.00 ≥ -20"
+            ),
+            {
+                "rule": "fitness",
+                "caiman_r_value": 0.0,
+                "fitness_raw": -60,
+                "fitness_delta": -19,
+            },
+        ),
+        (
             "rejected by hand, against the rule (SNR 5.00 > 2.5)",
             {"rule": "caiman", "caiman_r_value": 0.1, "manual": -1},
         ),
@@ -84,16 +105,41 @@ def test_the_sentence_says_what_decided(sentence, changes):
 def test_there_is_a_row_for_every_limit_with_its_own_value(rule):
     quality = judged(rule)
     rows = explain(quality, 0).rows
-    parameters = [criterion.parameter for criterion in CRITERIA[rule]]
+    parameters = [c.parameter for c in CRITERIA[rule] if c.limit in quality.limits]
     assert [row.limit for row in rows] == [
         getattr(RULES[rule], name) for name in parameters
     ]
     assert [row.value for row in rows] == pytest.approx(
         [GOOD[row.score] for row in rows]
     )
-    known = {item.name for item in fields(QualityParameters)} - {"rule"}
-    of_rule = {name for name in known if (rule == "caiman") == ("caiman" in name)}
-    assert set(parameters) == of_rule
+    assert parameters == [
+        c.parameter
+        for c in CRITERIA[rule]
+        if c.role != "optional" and c.score != "neuron_probability"
+    ]
+
+
+@pytest.mark.parametrize("rule", CRITERIA)
+def test_a_limit_that_is_switched_on_has_a_row(rule):
+    limits = QualityParameters(
+        rule=rule, max_eccentricity=1.25, use_classifier=True, min_neuron_probability=1
+    )
+    rows = explain(apply_rule(judged(), limits), 0).rows
+    assert ("eccentricity", 1.25, False) in [(r.score, r.limit, r.passed) for r in rows]
+    listens = any(row.score == "neuron_probability" for row in rows)
+    assert listens == (rule != "fitness")
+
+
+def test_what_an_older_version_did_not_take_is_told():
+    older = replace(judged(), eccentricity=None)
+    limits = QualityParameters(max_eccentricity=3.0)
+    sentence = explain(apply_rule(older, limits), 0).sentence
+    assert sentence == (
+        "accepted: it keeps all limits; eccentricity unknown, run 'evaluate' again"
+    )
+    assert explain(apply_rule(older, QualityParameters()), 0).sentence == (
+        "accepted: it keeps all limits"
+    )
 
 
 @given(
@@ -106,10 +152,9 @@ def test_the_rows_agree_with_the_rule(rule, scores):
     quality = judged(rule, **scores)
     rows, accepted = explain(quality, 0).rows, bool(quality.accepted[0])
     passed = [row.passed for row in rows]
-    if rule == "caiman":
-        assert accepted == (any(passed[:2]) and all(passed[2:]))
-    else:
-        assert accepted == all(passed)
+    n_enough = {"default": 0, "caiman": 2, "fitness": 3}[rule]
+    enough = any(passed[:n_enough]) or n_enough == 0
+    assert accepted == (enough and all(passed[n_enough:]))
     # What decides is on the side of the verdict, and a rejection has a cause.
     assert all(row.passed == accepted for row in rows if row.decided)
     assert accepted or any(row.decided for row in rows)

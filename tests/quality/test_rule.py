@@ -9,6 +9,7 @@ import pytest
 from example_values import make_quality
 
 from napari_cnmf.components import REASONS
+from napari_cnmf.quality.criteria import CRITERIA
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 
@@ -22,6 +23,11 @@ GOOD = {
     "edge": 1.0,
     "caiman_snr": 5.0,
     "caiman_r_value": 0.9,
+    "fitness_raw": -100.0,
+    "fitness_delta": -40.0,
+    "eccentricity": 1.5,
+    "size_px": 80.0,
+    "neuron_probability": 0.95,
 }
 # Reason -> its score, its limit, and on which side the score must lie.
 LIMITS = {
@@ -105,9 +111,15 @@ def test_every_reason_has_its_own_bit_and_a_score():
         assert reason.score in GOOD
 
 
-@pytest.mark.parametrize("rule", ["default", "caiman"])
+@pytest.mark.parametrize("rule", CRITERIA)
 def test_decisions_by_hand_win(rule):
-    scores = {"snr": [20, 20, 1, 1], "caiman_snr": [5, 5, 0, 0]}
+    scores = {
+        "snr": [20, 20, 1, 1],
+        "caiman_snr": [5, 5, 0, 0],
+        "caiman_r_value": [0.9, 0.9, 0.1, 0.1],
+        "fitness_raw": [-99, -99, -9, -9],
+        "fitness_delta": [-99, -99, -9, -9],
+    }
     decided = replace(quality(**scores), manual=np.array([0, -1, 0, 1], np.int8))
     judged = apply_rule(decided, QualityParameters(rule=rule))
     assert judged.accepted.tolist() == [True, False, False, True]
@@ -163,8 +175,9 @@ def test_caimans_limits_can_be_moved():
     ("snr", "r_value", "expected"),
     [
         (1.0, 0.0, ["low CaImAn SNR", "low CaImAn r value"]),
-        (0.1, 0.9, ["low CaImAn SNR"]),
-        (5.0, -1.0, ["low CaImAn r value"]),
+        (0.1, 0.9, ["CaImAn SNR floor"]),
+        (5.0, -1.0, ["CaImAn r value floor"]),
+        (0.1, 0.1, ["low CaImAn SNR", "low CaImAn r value", "CaImAn SNR floor"]),
     ],
 )
 def test_caimans_rule_says_why(snr, r_value, expected):
@@ -173,8 +186,100 @@ def test_caimans_rule_says_why(snr, r_value, expected):
     assert reasons(judged) == expected
 
 
+# The notebook keeps r >= 0.6 or fitness_raw < -60 or fitness_delta < -20.
+@pytest.mark.parametrize(
+    ("r_value", "raw", "delta", "expected"),
+    [
+        (0.6, 0.0, 0.0, True),
+        (0.59, -60.0, -20.0, False),
+        (0.0, np.nextafter(np.float32(-60), -99), 0.0, True),
+        (0.0, 0.0, np.nextafter(np.float32(-20), -99), True),
+        (-1.0, 0.0, 0.0, False),
+    ],
+)
+def test_one_of_three_scores_is_enough_for_the_notebooks_rule(
+    r_value, raw, delta, expected
+):
+    scores = quality(caiman_r_value=[r_value], fitness_raw=[raw], fitness_delta=[delta])
+    judged = apply_rule(scores, QualityParameters(rule="fitness"))
+    assert judged.accepted.tolist() == [expected]
+    why = ["low CaImAn r value", "raw fitness", "delta fitness"]
+    assert reasons(judged) == ([] if expected else why)
+
+
+@pytest.mark.parametrize("rule", CRITERIA)
+@pytest.mark.parametrize(
+    ("reason", "limit", "kept", "broken"),
+    [
+        ("few pixels", {"min_size_px": 30.0}, {"size_px": 30}, {"size_px": 29}),
+        ("many pixels", {"max_size_px": 99.0}, {"size_px": 99}, {"size_px": 100}),
+        (
+            "elongated",
+            {"max_eccentricity": 3.0},
+            {"eccentricity": 3.0},
+            {"eccentricity": 3.1},
+        ),
+    ],
+)
+def test_size_and_eccentricity_can_be_limited_in_any_rule(
+    rule, reason, limit, kept, broken
+):
+    ((score, value),) = broken.items()
+    scores = quality(**{score: [kept[score], value]})
+    off = apply_rule(scores, QualityParameters(rule=rule))
+    judged = apply_rule(scores, QualityParameters(rule=rule, **limit))
+    assert off.accepted.tolist() == [True, True]
+    assert reason not in off.limits
+    assert judged.accepted.tolist() == [True, False]
+    assert reasons(judged, 1) == [reason]
+
+
+def test_no_size_is_too_large_without_a_limit():
+    assert accepted(size_px=[0, 1e9], eccentricity=[1, 1e6]) == [True, True]
+
+
+@pytest.mark.parametrize("rule", CRITERIA)
+def test_a_limit_without_its_score_is_passed_over(rule):
+    limits = QualityParameters(
+        rule=rule, max_eccentricity=2.0, use_classifier=True, min_neuron_probability=0.5
+    )
+    names = ["fitness_raw", "fitness_delta", "eccentricity", "size_px"]
+    unknown = dict.fromkeys([*names, "neuron_probability"])
+    older = replace(quality(caiman_r_value=[0.1, 0.9]), **unknown)
+    judged = apply_rule(older, limits)
+    expected = {"default": [True, True], "caiman": [True, True]}
+    assert judged.accepted.tolist() == expected.get(rule, [False, True])
+    assert "elongated" in judged.limits
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes", "expected"),
+    [
+        ("default", {}, [True, True, True]),
+        ("default", {"min_neuron_probability": 0.5}, [False, True, True]),
+        ("caiman", {}, [False, False, True]),
+        ("caiman", {"caiman_min_neuron_probability": 0.5}, [False, True, True]),
+        (
+            "caiman",
+            {"caiman_neuron_probability_floor": 0.95, "caiman_min_snr": 1.0},
+            [False, False, False],
+        ),
+    ],
+)
+def test_the_classifier_is_listened_to_if_it_is_used(rule, changes, expected):
+    scores = {
+        "caiman_snr": [2, 2, 2],
+        "caiman_r_value": [0, 0, 0],
+        "neuron_probability": [0.1, 0.5, 0.9],
+    }
+    limits = QualityParameters(rule=rule, **changes)
+    deaf = [limits.caiman_min_snr < 2 or rule == "default"] * 3
+    assert accepted(limits, **scores) == deaf
+    assert accepted(replace(limits, use_classifier=True), **scores) == expected
+
+
 def test_no_components_are_judged():
     nobody = quality(snr=[], **{name: [] for name in GOOD if name != "snr"})
-    for rule in ("default", "caiman"):
+    for rule in CRITERIA:
         judged = apply_rule(nobody, QualityParameters(rule=rule))
         assert judged.flags.shape == judged.accepted.shape == (0,)

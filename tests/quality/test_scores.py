@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.quality.scores import (
     areas,
+    eccentricities,
     focused_slope,
     peak_snr,
     shape_scores,
@@ -186,6 +187,45 @@ def test_the_typical_area_is_that_of_the_clearest_components():
 def test_without_clear_components_the_typical_area_is_that_of_all():
     area = np.array([1, 2, 9], np.float32)
     assert typical_area(area, np.ones(3), np.zeros(3)) == 2
+
+
+def footprints_of(*images):
+    """Footprints (pixels, K) from images."""
+    return sp.csc_array(np.array([i.ravel() for i in images], np.float32).T)
+
+
+@pytest.mark.parametrize("field", [(30, 20), (20, 30)])
+def test_eccentricity_equals_its_definition(field):
+    rng = np.random.default_rng(0)
+    images = rng.random((6, *field)) * (rng.random((6, *field)) < 0.2)
+    expected = []
+    for image in images:
+        covariance = np.cov(np.indices(field).reshape(2, -1), aweights=image.ravel())
+        low, high = np.linalg.eigvalsh(covariance)
+        expected.append(np.sqrt(high / low))
+    found = eccentricities(footprints_of(*images), field)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 45, 90])
+def test_an_ellipse_is_as_eccentric_as_its_axes(angle):
+    y, x = np.indices((61, 51)) - np.array([30, 25])[:, None, None]
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    inside = ((c * y + s * x) / 18) ** 2 + ((c * x - s * y) / 6) ** 2 < 1
+    found = eccentricities(footprints_of(inside), (61, 51))
+    assert found[0] == pytest.approx(3, rel=0.04)
+
+
+def test_a_line_of_pixels_is_about_as_eccentric_as_it_is_long():
+    images = np.zeros((3, 9, 12))
+    images[0, 4, 2:11] = images[1, 2:5, 7] = images[2, 3, 3] = 0.5
+    found = eccentricities(footprints_of(*images, np.zeros((9, 12))), (9, 12))
+    np.testing.assert_allclose(found, [np.sqrt(80), np.sqrt(8), 1, 1], rtol=1e-6)
+
+
+def test_no_components_have_no_eccentricity():
+    assert eccentricities(sp.csc_array((600, 0), dtype=np.float32), (30, 20)).size == 0
 
 
 def test_no_components_have_no_areas():

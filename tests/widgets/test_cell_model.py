@@ -72,9 +72,10 @@ def test_rows_say_what_the_rule_says(model):
     assert texts(model, table.REASON) == ["", "", "low r value", "low SNR"]
 
 
-def test_scores_are_those_of_the_rule_in_force(model):
+@pytest.mark.parametrize("rule", ["caiman", "fitness"])
+def test_scores_are_those_of_the_rule_in_force(model, rule):
     components = cells()
-    quality = apply_rule(components.quality, QualityParameters(rule="caiman"))
+    quality = apply_rule(components.quality, QualityParameters(rule=rule))
     model.set_columns(columns(replace(components, quality=quality)), NOBODY)
     expected = [f"{snr:.1f}" for snr in components.quality.caiman_snr]
     model.sort(table.ID)

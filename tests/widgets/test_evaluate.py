@@ -149,6 +149,17 @@ def test_all_limits_of_the_rule_are_there_and_can_be_put_back(panel, qtbot):
     assert workspace.recipe.quality.min_edge == 0.7
 
 
+def test_only_limits_are_put_back(panel, qtbot):
+    workspace = panel.workspace
+    chosen = replace(
+        workspace.recipe.quality, rule="caiman", use_classifier=True, transient_s=0.3
+    )
+    workspace.set_limits(replace(chosen, caiman_min_snr=9.0))
+    workspace.keep()
+    qtbot.mouseClick(panel.verdicts.reset, LEFT)
+    assert workspace.recipe.quality == chosen
+
+
 def test_another_rule_brings_its_own_limits(panel):
     workspace = panel.workspace
     panel.verdicts.rule.setCurrentIndex(panel.verdicts.rule.findData("caiman"))

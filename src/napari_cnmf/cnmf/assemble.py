@@ -10,17 +10,21 @@ from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.sparse.linalg import splu
 
-from napari_cnmf.cnmf.background import HatGrid, hat_grid
+from napari_cnmf.cnmf.background.grid import HatGrid, hat_grid
+from napari_cnmf.cnmf.background.low_rank import join_modes
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.ring_traces import demix_in_ring
 from napari_cnmf.cnmf.temporal import Demixed
 from napari_cnmf.cnmf.traces import demix, project
 from napari_cnmf.components import Background, Components, TraceFit
 from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
-from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.images import PixelScale, SummaryImages
 from napari_cnmf.movie.normalised import bin_length, bin_traces, gains
+from napari_cnmf.origin import Origin
 
 
 def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all on
@@ -52,10 +56,22 @@ def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all 
     Components
         Not yet evaluated.
     """
-    equations = project(
-        movie, summary, model, backend=backend, watch=watch, cancel=cancel
-    )
-    demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
+    if model.ring is None:
+        equations = project(
+            movie, summary, model, backend=backend, watch=watch, cancel=cancel
+        )
+        demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
+    else:
+        model, demixed = demix_in_ring(
+            model,
+            model.ring,
+            movie,
+            summary,
+            parameters,
+            backend=backend,
+            watch=watch,
+            cancel=cancel,
+        )
     return to_components(model, demixed, ids, movie, summary)
 
 
@@ -64,7 +80,7 @@ def to_components(
     demixed: Demixed,
     ids: np.ndarray,
     movie: Movie,
-    summary: SummaryImages,
+    summary: PixelScale,
 ) -> Components:
     """Express a model and its full-rate traces in the movie's units.
 
@@ -83,7 +99,7 @@ def to_components(
     denoised = parts.calcium
     raw -= offset[:, None]
     raw -= denoised
-    maps = model.grid.maps(model.weights * noise)
+    maps = sp.csc_array(sp.diags_array(noise) @ model.maps())
     moving = footprints @ denoised.mean(axis=1) + maps @ demixed.background.mean(axis=1)
     constant = summary.mean - moving.reshape(summary.mean.shape)
     return Components(
@@ -106,38 +122,60 @@ def to_components(
         pixel_noise=summary.noise,
         ids=ids,
         frame_rate_hz=float(movie.frame_rate_hz or 1.0),
+        origin=model.origin,
+        fates=model.fates,
     )
 
 
 def to_model(
     components: Components,
-    summary: SummaryImages,
+    summary: PixelScale,
     parameters: CnmfParameters,
     bin_frames: int,
 ) -> Model:
     """Recover the working model, its traces binned in time."""
     gain = gains(summary).ravel()
+    valid = gains(summary) > 0
     footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     background = components.background
-    valid = gains(summary) > 0
+    maps = sp.csc_array(sp.diags_array(gain) @ background.maps)
+    courses = bin_traces(background.traces, bin_frames)
     grid = field_grid(valid, parameters)
-    # The hats of a pixel add up to one, so the rows of the maps give its weight.
-    weights = np.asarray(background.maps.sum(axis=1)).ravel() * gain
-    traces = bin_traces(components.denoised, bin_frames)
-    fluctuation = bin_traces(background.traces, bin_frames)
-    if len(fluctuation) != grid.n_nodes:
-        fluctuation = np.zeros((grid.n_nodes, traces.shape[1]), np.float32)
+    weights = np.zeros(valid.size, np.float32)
+    modes = sp.csc_array((valid.size, 0), dtype=np.float32)
+    if grid.n_nodes == 0:
+        modes, courses = join_modes(maps, courses, parameters.background.rank)
+    elif grid.n_nodes == len(courses):
+        # The hats of a pixel add up to one, so the rows of the maps give its weight.
+        weights = np.asarray(maps.sum(axis=1)).ravel()
+    else:
+        weights = valid.ravel().astype(np.float32)
+        courses = _regridded(grid.maps(weights), maps, courses)
     return Model(
         valid=valid,
-        grid=grid,
         footprints=footprints.astype(np.float32),
-        traces=traces,
+        traces=bin_traces(components.denoised, bin_frames),
+        origin=components.origin or Origin.unknown(len(components)),
+        grid=grid,
         weights=weights.astype(np.float32),
-        background=fluctuation,
+        modes=modes,
+        background=courses.astype(np.float32),
+        fates=components.fates,
     )
 
 
 def field_grid(valid: np.ndarray, parameters: CnmfParameters) -> HatGrid:
     """Grid of the background's time courses over the pixels (Y, X) with data."""
+    if parameters.background.model != "grid":
+        return HatGrid.none((valid.shape[0], valid.shape[1]))
     pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
     return hat_grid(valid, pitch)
+
+
+def _regridded(
+    hats: sp.csc_array, maps: sp.csc_array, courses: np.ndarray
+) -> np.ndarray:
+    """Time courses (nodes, T) on other maps that come closest to a background."""
+    products = (hats.T @ maps) @ courses
+    gram = sp.csc_array(hats.T @ hats + 1e-6 * sp.eye_array(hats.shape[1]))
+    return splu(gram).solve(products.astype(np.float64))

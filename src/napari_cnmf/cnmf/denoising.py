@@ -2,7 +2,7 @@
 
 The baseline is a low percentile in windows of many seconds. What is above it is
 deconvolved either with the indicator's known kinetics (AR(2), the default: fitting the
-decay of each trace costs accuracy), or by the noise-constrained AR(1) model.
+decay of each trace costs accuracy), or by a noise-constrained AR model of each trace.
 """
 
 from __future__ import annotations
@@ -13,13 +13,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import ndtri
 
-from napari_cnmf.cnmf.deconvolution import (
-    ar_coefficients,
-    constrained_ar1,
-    deconvolve,
-    kinetics,
-    trace_noise,
-)
+from napari_cnmf.cnmf.deconvolution import deconvolve, deconvolve_traces
+from napari_cnmf.cnmf.kinetics import kinetics
 from napari_cnmf.cnmf.parameters import CnmfParameters, TemporalParameters
 
 
@@ -96,20 +91,23 @@ class Denoiser:
         return gaussian_filter1d(background, sigma, axis=1) if sigma else background
 
     def _constrained(self, raw: np.ndarray, baseline: np.ndarray) -> Denoised:
-        """Fit AR(1) with noise, coefficient, offset and sparsity of each trace."""
-        above = raw - baseline
-        noise = trace_noise(above)
-        fudge = self.parameters.fudge_factor
-        g = ar_coefficients(above, noise, 1, fudge=fudge)[:, 0]
-        fit = constrained_ar1(
-            above,
-            noise=noise,
-            g=g,
-            nonnegative_baseline=self.parameters.nonnegative_baseline,
+        """Fit noise, coefficients, offset and sparsity of each trace."""
+        parameters = self.parameters
+        fit = deconvolve_traces(
+            raw - baseline,
+            order=parameters.ar_order,
+            s_min=parameters.s_min,
+            optimize_g=parameters.optimize_g,
+            nonnegative_baseline=parameters.nonnegative_baseline,
+            noise_method=parameters.noise_method,
+            noise_band=(parameters.noise_band_low, parameters.noise_band_high),
+            lags=parameters.lags,
+            fudge=parameters.fudge_factor,
         )
-        ar = np.stack([fit.g, np.zeros_like(fit.g)], axis=1)
         baseline = baseline + fit.baseline[:, None].astype(np.float32)
-        return Denoised(fit.denoised, fit.spikes, baseline, ar, fit.noise, fit.penalty)
+        return Denoised(
+            fit.denoised, fit.spikes, baseline, fit.g, fit.noise, fit.penalty
+        )
 
 
 def bend_noise(traces: np.ndarray) -> np.ndarray:

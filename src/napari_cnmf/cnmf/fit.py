@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import field_grid, with_traces
+from napari_cnmf.cnmf.background.low_rank import join_modes
+from napari_cnmf.cnmf.background.ring import Ring
 from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.local import fit_local
-from napari_cnmf.cnmf.merging import merge
+from napari_cnmf.cnmf.merging import drop_duplicates, merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, solver_grid
@@ -28,29 +30,50 @@ from napari_cnmf.movie.normalised import (
     gains,
     normalised_bins,
 )
+from napari_cnmf.origin import Fate, Origin
 
 MIN_BINS = LANES
+
+# How far outside its core a patch still keeps a cell: a neighbour may see its centre
+# on the other side of the border. What both keep is dropped once.
+_OWNED_DIAMETERS = 0.25
+_LEFT_TO_NEIGHBOUR = "centred in the core of a neighbouring patch, which has it"
 
 
 @dataclass(frozen=True, eq=False)
 class PatchResult:
-    """What one patch found and owns.
+    """What one patch found and owns, in pixels of the whole field.
 
     Attributes
     ----------
     patch : Patch
     footprints : csc_array
-        (Y*X, k) float32, in pixels of the whole field, units of the pixels' noise.
+        (Y*X, k) float32, in units of the pixels' noise.
     traces : ndarray
         (k, bins) float32.
+    origin : Origin
+        Of these components.
+    fates : tuple of Fate
+        Of the patch's other candidates.
     weights : ndarray
         Background weights of the core, (core rows, core cols) float32.
+    modes : csc_array
+        (Y*X, n) float32, the core's low-rank background.
+    mode_traces : ndarray
+        (n, bins) float32.
+    ring : Ring or None
+        Of the patch.
     """
 
     patch: Patch
     footprints: sp.csc_array
     traces: np.ndarray
+    origin: Origin
+    fates: tuple[Fate, ...]
     weights: np.ndarray
+    modes: sp.csc_array
+    mode_traces: np.ndarray
+    ring: Ring | None
 
 
 def fit(
@@ -59,6 +82,7 @@ def fit(
     parameters: CnmfParameters,
     *,
     backend: Backend,
+    masks: sp.csc_array | None = None,
     progress: Progress = silent,
     cancel: Event | None = None,
 ) -> Components:
@@ -73,6 +97,8 @@ def fit(
     parameters : CnmfParameters
     backend : Backend
         Where patches and blocks of frames are worked on.
+    masks : csc_array, optional
+        (Y*X, K), where a seeded search begins; see `masks_from`.
     progress : callable
         Told after each patch, whose `PatchResult` is the payload, and each block.
     cancel : threading.Event, optional
@@ -101,10 +127,11 @@ def fit(
         found.append(result)
         watch.advance(1, result)
 
-    solver = PatchSolver(movie, summary, parameters, bin_frames)
+    solver = PatchSolver(movie, summary, parameters, bin_frames, masks)
     backend.run(solver, grid, collect, cancel)
     model = _joined(found, gains(summary) > 0, parameters)
-    model = merge(model, parameters.merge, parameters.init.diameter_px)
+    model = drop_duplicates(model, "fit")
+    model = merge(model, parameters.merge, parameters.init.diameter_px, "fit")
     watch = Stopwatch(progress, "fit traces", movie.n_frames, "frames")
     return with_traces(
         model,
@@ -138,6 +165,7 @@ class PatchSolver:
     summary: SummaryImages
     parameters: CnmfParameters
     bin_frames: int
+    masks: sp.csc_array | None = None
 
     def __call__(self, patch: Patch) -> PatchResult:
         """Fit a patch and keep what is centred in its core."""
@@ -150,36 +178,84 @@ class PatchSolver:
             self.parameters.decay_s or DEFAULT_DECAY_S,
         )
         valid = gains(self.summary, patch.rows, patch.cols) > 0
-        model = fit_local(movie, valid, self.parameters, denoiser)
+        corner = patch.rows.start, patch.cols.start
+        masks = self._masks_here(patch)
+        model = fit_local(movie, valid, self.parameters, denoiser, masks, corner)
         return self._owned(patch, model)
+
+    def _masks_here(self, patch: Patch) -> sp.csc_array | None:
+        """Masks with pixels in a patch."""
+        if self.masks is None:
+            return None
+        y, x = _pixels(patch)
+        here = self.masks.tocsr()[y * self.movie.field_shape[1] + x].tocsc()
+        return here[:, np.flatnonzero(np.diff(here.indptr))]
 
     def _owned(self, patch: Patch, model: Model) -> PatchResult:
         """Cut a patch's model to its core, in pixels of the field."""
-        n_x = self.movie.field_shape[1]
-        y, x = np.divmod(np.arange(len(model.weights)), patch.shape[1])
-        y, x = y + patch.rows.start, x + patch.cols.start
+        model = _placed(model, patch)
+        y, x = _pixels(patch)
         mass = model.footprints.sum(axis=0)
         centres = np.stack([(model.footprints.T @ axis) / mass for axis in (y, x)], 1)
-        model = model.select(np.flatnonzero(patch.owns(centres)))
-        footprints = model.footprints
-        shape = (self.movie.field_shape[0] * n_x, len(model))
-        pixels = (y * n_x + x)[footprints.indices].astype(np.int32)
-        core = (
-            slice(
-                patch.core_rows.start - patch.rows.start,
-                patch.core_rows.stop - patch.rows.start,
-            ),
-            slice(
-                patch.core_cols.start - patch.cols.start,
-                patch.core_cols.stop - patch.cols.start,
-            ),
-        )
+        margin = _OWNED_DIAMETERS * self.parameters.init.diameter_px
+        owned = patch.owns(centres, margin)
+        elsewhere = dict.fromkeys(np.flatnonzero(~owned).tolist(), _LEFT_TO_NEIGHBOUR)
+        model = model.without(elsewhere, "patch border")
+        rows, cols = patch.core_rows, patch.core_cols
+        core = (y >= rows.start) & (y < rows.stop)
+        core &= (x >= cols.start) & (x < cols.stop)
+        place = y * self.movie.field_shape[1] + x
+        n_pixels = self.movie.field_shape[0] * self.movie.field_shape[1]
+        modes = sp.csc_array(sp.diags_array(core.astype(np.float32)) @ model.modes)
+        shape = rows.stop - rows.start, cols.stop - cols.start
         return PatchResult(
             patch,
-            sp.csc_array((footprints.data, pixels, footprints.indptr), shape=shape),
+            _moved(model.footprints, place, n_pixels),
             model.traces,
-            model.weights.reshape(patch.shape)[core],
+            model.origin,
+            model.fates,
+            model.weights[core].reshape(shape),
+            _moved(modes, place, n_pixels),
+            model.background[model.grid.n_nodes :],
+            model.ring,
         )
+
+
+def _pixels(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns in the field of a patch's pixels."""
+    y, x = np.divmod(np.arange(patch.shape[0] * patch.shape[1]), patch.shape[1])
+    return y + patch.rows.start, x + patch.cols.start
+
+
+def _moved(maps: sp.csc_array, place: np.ndarray, n_pixels: int) -> sp.csc_array:
+    """Put maps (patch pixels, n) to their places in the field."""
+    pixels = place[maps.indices].astype(np.int32)
+    shape = n_pixels, maps.shape[1]
+    return sp.csc_array((maps.data, pixels, maps.indptr), shape=shape)
+
+
+def _placed(model: Model, patch: Patch) -> Model:
+    """Tell the records of a patch's model where in the field it lies."""
+    corner = np.array([patch.rows.start, patch.cols.start])
+    old = model.origin
+    origin = replace(
+        old,
+        patch=np.full_like(old.patch, patch.number),
+        seed_yx=old.seed_yx + corner,
+        box=old.box + np.tile(corner, 2),
+    )
+    y, x = corner.tolist()
+    fates = tuple(
+        replace(
+            fate,
+            patch=patch.number,
+            y=fate.y + y,
+            x=fate.x + x,
+            into_patch=patch.number if fate.into_rank >= 0 else -1,
+        )
+        for fate in model.fates
+    )
+    return replace(model, origin=origin, fates=fates)
 
 
 def _joined(
@@ -191,11 +267,22 @@ def _joined(
         weights[part.patch.core_rows, part.patch.core_cols] = part.weights
     grid = field_grid(valid, parameters)
     traces = np.concatenate([part.traces for part in found])
+    modes, mode_traces = join_modes(
+        sp.hstack([part.modes for part in found], format="csc"),
+        np.concatenate([part.mode_traces for part in found]),
+        parameters.background.rank,
+    )
+    rings = [(part.ring, part.patch) for part in found if part.ring is not None]
+    local = np.zeros((grid.n_nodes, traces.shape[1]), np.float32)
     return Model(
         valid=valid,
-        grid=grid,
         footprints=sp.hstack([part.footprints for part in found], format="csc"),
         traces=traces,
+        origin=Origin.joined([part.origin for part in found]),
+        grid=grid,
         weights=weights.ravel(),
-        background=np.zeros((grid.n_nodes, traces.shape[1]), np.float32),
+        modes=modes,
+        background=np.concatenate([local, mode_traces]),
+        ring=Ring.joined(rings, valid) if rings else None,
+        fates=tuple(fate for part in found for fate in part.fates),
     )

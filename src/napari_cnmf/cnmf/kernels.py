@@ -1,4 +1,4 @@
-"""Kernels of the model ``Z = A C + W H F``: products, regressions, supports.
+"""Kernels of the model ``Z = A C + W H F``: products, regressions, reach.
 
 Movies are pixel-major, (pixels, T) with time contiguous; footprints come as the three
 arrays of a CSC matrix. ``W H F`` is the background: traces F on a grid of bilinear
@@ -89,6 +89,7 @@ def regress_pixels(
     cells: np.ndarray,
     traces: np.ndarray,
     gram: np.ndarray,
+    penalties: np.ndarray,
     background: np.ndarray,
     nodes: np.ndarray,
     shares: np.ndarray,
@@ -97,8 +98,9 @@ def regress_pixels(
 ) -> None:
     """Regress every pixel on its candidate cells and its local background.
 
-    Non-negative least squares by coordinate descent from the Gram matrix of the
-    centred traces; `values` (aligned with `cells`) and `weights` are start and result.
+    Non-negative least squares, plus each value times the penalty of its cell, by
+    coordinate descent from the Gram matrix of the centred traces; `values` (aligned
+    with `cells`) and `weights` are start and result.
     """
     n_t = movie.shape[1]
     most = 1
@@ -132,10 +134,12 @@ def regress_pixels(
             for t in range(n_t):
                 ky += traces[k, t] * y[t]
                 kb += traces[k, t] * local[t]
-            r[i], x[i] = ky, values[first + i]
+            r[i], x[i] = ky - penalties[k], values[first + i]
             g[i, n] = g[n, i] = kb
             for j in range(n):
                 g[i, j] = gram[k, cells[first + j]]
+        # Descent stays in here: the sums of a helper that numba links from its cache
+        # can be reordered in another way than those of one compiled in this run.
         for _ in range(50 if n else 1):
             largest = np.float32(0.0)
             for i in range(n + 1):
@@ -189,94 +193,3 @@ def dilate(
                     size += 1
         grown[k + 1] = size
     return grown, pixels[:size]
-
-
-@kernel
-def outline(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
-    floor: np.ndarray,
-    n_x: int,
-    taps: np.ndarray,
-    share: float,
-) -> None:
-    """Cut each footprint to its smoothed support, in place (zeros outside).
-
-    Kept is the largest 4-connected piece where the smoothed footprint exceeds `share`
-    of its maximum and `floor[k]`; the kept values are the smoothed ones.
-    """
-    for k in range(len(indptr) - 1):
-        first, last = indptr[k], indptr[k + 1]
-        if first == last:
-            continue
-        low_y, high_y = indices[first] // n_x, indices[last - 1] // n_x
-        low_x, high_x = n_x, 0
-        for j in range(first, last):
-            low_x = min(low_x, indices[j] % n_x)
-            high_x = max(high_x, indices[j] % n_x)
-        image = np.zeros((high_y - low_y + 1, high_x - low_x + 1), np.float32)
-        for j in range(first, last):
-            image[indices[j] // n_x - low_y, indices[j] % n_x - low_x] = data[j]
-        image = _smooth(image, taps)
-        level = np.float32(0.0)
-        for j in range(first, last):
-            level = max(
-                level, image[indices[j] // n_x - low_y, indices[j] % n_x - low_x]
-            )
-        level = max(np.float32(share) * level, floor[k])
-        pieces = _largest_piece(image, level)
-        for j in range(first, last):
-            y, x = indices[j] // n_x - low_y, indices[j] % n_x - low_x
-            data[j] = image[y, x] if pieces[y, x] else 0
-
-
-@kernel
-def _smooth(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """Separable filter with zero border."""
-    n_y, n_x = image.shape
-    radius = len(taps) // 2
-    rows = np.zeros((n_y, n_x), np.float32)
-    out = np.zeros((n_y, n_x), np.float32)
-    for y in range(n_y):
-        for x in range(n_x):
-            for i in range(max(-radius, -x), min(radius, n_x - 1 - x) + 1):
-                rows[y, x] += taps[i + radius] * image[y, x + i]
-    for y in range(n_y):
-        for x in range(n_x):
-            for i in range(max(-radius, -y), min(radius, n_y - 1 - y) + 1):
-                out[y, x] += taps[i + radius] * rows[y + i, x]
-    return out
-
-
-@kernel
-def _largest_piece(image: np.ndarray, level: np.float32) -> np.ndarray:
-    """Mask of the 4-connected piece above `level` with the largest sum."""
-    n_y, n_x = image.shape
-    labels = np.zeros((n_y, n_x), np.int32)
-    stack = np.empty(n_y * n_x, np.int32)
-    best, best_sum, label = 0, np.float32(0.0), 0
-    for start in range(n_y * n_x):
-        if (
-            labels[start // n_x, start % n_x]
-            or image[start // n_x, start % n_x] <= level
-        ):
-            continue
-        label += 1
-        labels[start // n_x, start % n_x] = label
-        stack[0] = start
-        size = 1
-        total = np.float32(0.0)
-        while size:
-            size -= 1
-            y, x = stack[size] // n_x, stack[size] % n_x
-            total += image[y, x]
-            for a, b in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-                inside = 0 <= a < n_y and 0 <= b < n_x
-                if inside and labels[a, b] == 0 and image[a, b] > level:
-                    labels[a, b] = label
-                    stack[size] = a * n_x + b
-                    size += 1
-        if total > best_sum:
-            best, best_sum = label, total
-    return labels == best if best else np.zeros((n_y, n_x), np.bool_)

@@ -12,15 +12,19 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.background import even_weights, hat_grid
+from napari_cnmf.cnmf.background.grid import HatGrid, even_weights, hat_grid
+from napari_cnmf.cnmf.background.low_rank import find_modes
+from napari_cnmf.cnmf.background.ring import fit_ring
 from napari_cnmf.cnmf.denoising import Denoiser
-from napari_cnmf.cnmf.initialise.greedy import greedy
+from napari_cnmf.cnmf.initialise.found import Found, Seeds
+from napari_cnmf.cnmf.initialise.methods import initialise
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.spatial import update_footprints
 from napari_cnmf.cnmf.temporal import NormalEquations, solve_traces
 from napari_cnmf.cnmf.traces import gram, products
+from napari_cnmf.origin import Origin
 
 _SWEEPS = 2
 _PEAK_BINS = 5
@@ -33,6 +37,8 @@ def fit_local(
     valid: np.ndarray,
     parameters: CnmfParameters,
     denoiser: Denoiser,
+    masks: sp.csc_array | None = None,
+    corner: tuple[int, int] = (0, 0),
 ) -> Model:
     """Find and outline the components of a patch.
 
@@ -46,44 +52,59 @@ def fit_local(
     parameters : CnmfParameters
     denoiser : Denoiser
         For traces at the rate of the (binned) movie.
+    masks : csc_array, optional
+        (pixels, K), where to begin, for a seeded search.
+    corner : tuple of int
+        First pixel (y, x) of the patch in the field.
 
     Returns
     -------
     Model
     """
-    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
-    grid = hat_grid(valid, pitch)
-    footprints, traces = greedy(
-        movie, valid, parameters.init, parameters.patches.max_components
-    )
-    model = Model(
-        valid=valid,
-        grid=grid,
-        footprints=footprints,
-        traces=traces,
-        weights=valid.ravel().astype(np.float32),
-        background=np.zeros((grid.n_nodes, movie.shape[1]), np.float32),
-    )
-    model = _update_traces(movie, model, denoiser)
-    for number in range(parameters.spatial.rounds):
-        model = _round(movie, model, parameters, denoiser)
-        if number == 0 and parameters.init.second_search:
-            model = _search_again(movie, model, parameters)
+    n_max = parameters.patches.max_components
+    found = initialise(movie, valid, parameters.init, n_max, masks)
+    model = started(movie, valid, found, parameters)
+    if parameters.background.model != "ring":
+        model = update_traces(movie, model, denoiser)
+    for number in range(1, parameters.spatial.rounds + 1):
+        model = _with_ring(movie, model, parameters, corner)
+        above = _without_ring(movie, model)
+        model = _round(above, model, parameters, denoiser, f"round {number}")
+        if number == 1 and parameters.init.second_search:
+            model = _search_again(above, model, parameters)
+    model = _with_ring(movie, model, parameters, corner)
+    if not model.grid.n_nodes:
+        return model
+    pitch = _pitch(parameters)
     return replace(model, weights=even_weights(model.weights, valid, pitch))
 
 
-def _round(
-    movie: np.ndarray, model: Model, parameters: CnmfParameters, denoiser: Denoiser
+def started(
+    movie: np.ndarray, valid: np.ndarray, found: Found, parameters: CnmfParameters
 ) -> Model:
-    """Outline, demix, merge."""
-    model = _prune(
-        update_footprints(movie, model, parameters), parameters.init.diameter_px
+    """Begin a model with what a search has found and a first background."""
+    kind = parameters.background.model
+    grid = HatGrid.none((valid.shape[0], valid.shape[1]))
+    if kind == "grid":
+        grid = hat_grid(valid, _pitch(parameters))
+    modes = np.zeros((valid.size, 0), np.float32)
+    background = np.zeros((grid.n_nodes, movie.shape[1]), np.float32)
+    if kind == "low_rank":
+        residual = movie - found.footprints.tocsr() @ found.traces
+        modes, background = find_modes(residual, parameters.background.patch_rank)
+    return Model(
+        valid=valid,
+        footprints=found.footprints,
+        traces=found.traces,
+        origin=_origin(found.seeds, 0),
+        grid=grid,
+        weights=valid.ravel().astype(np.float32) * (grid.n_nodes > 0),
+        modes=sp.csc_array(modes),
+        background=background,
     )
-    model = _prune(_update_traces(movie, model, denoiser), parameters.init.diameter_px)
-    return merge(model, parameters.merge, parameters.init.diameter_px)
 
 
-def _update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model:
+def update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model:
     """Update the traces of cells and background, given the footprints."""
     demixed = solve_traces(
         NormalEquations(gram(model), products(movie, model), len(model)),
@@ -94,7 +115,21 @@ def _update_traces(movie: np.ndarray, model: Model, denoiser: Denoiser) -> Model
     return replace(model, traces=demixed.parts.calcium, background=demixed.background)
 
 
-def _prune(model: Model, diameter_px: float) -> Model:
+def _round(
+    movie: np.ndarray,
+    model: Model,
+    parameters: CnmfParameters,
+    denoiser: Denoiser,
+    step: str,
+) -> Model:
+    """Outline, demix, merge."""
+    diameter_px = parameters.init.diameter_px
+    model = _pruned(update_footprints(movie, model, parameters), diameter_px, step)
+    model = _pruned(update_traces(movie, model, denoiser), diameter_px, step)
+    return merge(model, parameters.merge, diameter_px, step)
+
+
+def _pruned(model: Model, diameter_px: float, step: str) -> Model:
     """Drop what is no cell by any rule: specks, and traces lost in the noise.
 
     Left in, they would go on to take light from the cells they overlap.
@@ -102,20 +137,76 @@ def _prune(model: Model, diameter_px: float) -> Model:
     energy = model.footprints.power(2).sum(axis=0)
     n_top = min(_PEAK_BINS, model.traces.shape[1])
     peaks = np.partition(model.traces, -n_top, axis=1)[:, -n_top:].mean(axis=1)
+    peaks = peaks * np.sqrt(energy)
     area = np.diff(model.footprints.indptr)
-    soma = np.pi / 4 * diameter_px**2
-    kept = (peaks * np.sqrt(energy) > _MIN_PEAK_SD) & (area > _MIN_AREA_SOMAS * soma)
-    return model.select(np.flatnonzero(kept))
+    least = _MIN_AREA_SOMAS * np.pi / 4 * diameter_px**2
+    dropped = {
+        int(k): f"a speck of {area[k]} px, at least {least:.0f} are wanted"
+        for k in np.flatnonzero(area <= least)
+    }
+    lost = np.flatnonzero((peaks <= _MIN_PEAK_SD) & (area > least))
+    for k in lost:
+        dropped[int(k)] = (
+            f"lost in the noise: its highest bins reach {peaks[k]:.1f} sd, at least "
+            f"{_MIN_PEAK_SD:.0f} are wanted"
+        )
+    return model.without(dropped, step)
 
 
 def _search_again(movie: np.ndarray, model: Model, parameters: CnmfParameters) -> Model:
     """Add what the search finds in the residual of the model."""
     residual = movie - model.footprints.tocsr() @ model.traces
-    residual -= model.grid.maps(model.weights).tocsr() @ model.background
+    residual -= model.maps().tocsr() @ model.background
     room = parameters.patches.max_components - len(model)
-    found, traces = greedy(residual, model.valid, parameters.init, room)
+    # What is wanted at most per patch, and what was seeded, the first search has found.
+    search = replace(parameters.init, n_components=None)
+    if search.method == "seeded":
+        search = replace(search, method="event_energy")
+    found = initialise(residual, model.valid, search, room)
+    ranks = (*model.origin.rank, *(fate.rank for fate in model.fates), -1)
     return replace(
         model,
-        footprints=sp.hstack([model.footprints, found], format="csc"),
-        traces=np.concatenate([model.traces, traces]),
+        footprints=sp.hstack([model.footprints, found.footprints], format="csc"),
+        traces=np.concatenate([model.traces, found.traces]),
+        origin=Origin.joined([model.origin, _origin(found.seeds, max(ranks) + 1)]),
     )
+
+
+def _with_ring(
+    movie: np.ndarray,
+    model: Model,
+    parameters: CnmfParameters,
+    corner: tuple[int, int],
+) -> Model:
+    """Fit the ring background to what the cells leave over, if that is wanted."""
+    if parameters.background.model != "ring":
+        return model
+    residual = movie - model.footprints.tocsr() @ model.traces
+    radius = parameters.background.ring_radius_diameters * parameters.init.diameter_px
+    return replace(model, ring=fit_ring(residual, model.valid, radius, corner=corner))
+
+
+def _without_ring(movie: np.ndarray, model: Model) -> np.ndarray:
+    """Movie without its ring background."""
+    if model.ring is None:
+        return movie
+    residual = movie - model.footprints.tocsr() @ model.traces
+    return movie - model.ring.background(residual)
+
+
+def _origin(seeds: Seeds, first_rank: int) -> Origin:
+    """Record of candidates in their order, in pixels of the patch."""
+    return Origin(
+        patch=np.zeros(len(seeds), np.int64),
+        rank=first_rank + np.arange(len(seeds)),
+        score=seeds.score,
+        seed_yx=seeds.yx,
+        box=seeds.boxes,
+        iterations=seeds.iterations,
+        members=np.ones(len(seeds), np.int64),
+    )
+
+
+def _pitch(parameters: CnmfParameters) -> float:
+    """Distance of the background's nodes in px."""
+    return parameters.background.pitch_diameters * parameters.init.diameter_px

@@ -1,7 +1,9 @@
-"""The working model of a field or a patch: ``Z = A C + W H F + noise``.
+"""The working model of a field or a patch: ``Z = A C + B F + noise``.
 
 Z is the movie with its mean removed, in units of each pixel's noise, so every pixel
-counts alike. Values are replaced, never changed.
+counts alike. The background's maps B are a grid of hats times a weight per pixel, or
+modes that reach over the whole field; in one-photon movies a ring model stands in their
+place. Values are replaced, never changed.
 """
 
 from __future__ import annotations
@@ -12,36 +14,52 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
-from napari_cnmf.cnmf.background import HatGrid
+from napari_cnmf.cnmf.background.grid import HatGrid
+from napari_cnmf.cnmf.background.ring import Ring
+from napari_cnmf.origin import Fate, Origin
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Footprints and traces of cells, weights and traces of the background.
+    """Footprints and traces of cells, maps and traces of the background.
 
     Attributes
     ----------
     valid : ndarray of bool
         (Y, X), pixels of the field or patch that hold data; all others are zero in the
-        movie, in the footprints and in the weights.
-    grid : HatGrid
-        Where the background's time courses live.
+        movie, in the footprints and in the background's maps.
     footprints : csc_array
         (pixels, K) float32, in units of the pixels' noise.
     traces : ndarray
         (K, T) float32, denoised.
+    origin : Origin
+        Where each of them began.
+    grid : HatGrid
+        Where the background's local time courses live; without nodes for a low-rank
+        background.
     weights : ndarray
-        (pixels,) float32, how much of the local background a pixel shows.
+        (pixels,) float32, how much of its local background a pixel shows.
+    modes : csc_array
+        (pixels, n) float32, maps of a low-rank background; none for a local one.
     background : ndarray
-        (nodes, T) float32.
+        (nodes + n, T) float32.
+    ring : Ring or None
+        Of a movie whose background is predicted from rings; then there are no nodes
+        and no modes.
+    fates : tuple of Fate
+        Candidates that ended on the way.
     """
 
     valid: np.ndarray
-    grid: HatGrid
     footprints: sp.csc_array
     traces: np.ndarray
+    origin: Origin
+    grid: HatGrid
     weights: np.ndarray
+    modes: sp.csc_array
     background: np.ndarray
+    ring: Ring | None = None
+    fates: tuple[Fate, ...] = ()
 
     def __len__(self) -> int:
         return len(self.traces)
@@ -51,6 +69,15 @@ class Model:
         """Rows and columns (Y, X)."""
         height, width = self.valid.shape
         return height, width
+
+    @property
+    def n_rows(self) -> int:
+        """Number of time courses, of cells and background."""
+        return len(self.traces) + len(self.background)
+
+    def maps(self) -> sp.csc_array:
+        """Return the maps of the background, (pixels, nodes + n) float32."""
+        return sp.hstack([self.grid.maps(self.weights), self.modes], format="csc")
 
     def grown(self, radius_px: int) -> sp.csc_array:
         """Supports (pixels, K) grown by a disc, where there is data; ones."""
@@ -66,6 +93,24 @@ class Model:
         return grown
 
     def select(self, which: np.ndarray) -> Model:
-        """Keep the chosen cells."""
-        footprints = self.footprints[:, which]
-        return replace(self, footprints=footprints, traces=self.traces[which])
+        """Keep the chosen cells (positions)."""
+        return replace(
+            self,
+            footprints=self.footprints[:, which],
+            traces=self.traces[which],
+            origin=self.origin.select(which),
+        )
+
+    def without(self, dropped: dict[int, str], step: str) -> Model:
+        """Leave out some cells, and keep on record why.
+
+        Parameters
+        ----------
+        dropped : dict
+            Position -> reason.
+        step : str
+            When.
+        """
+        ended = [Fate.of(self.origin, k, step, why) for k, why in dropped.items()]
+        kept = np.setdiff1d(np.arange(len(self)), list(dropped))
+        return replace(self.select(kept), fates=(*self.fates, *ended))

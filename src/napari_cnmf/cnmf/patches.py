@@ -24,12 +24,15 @@ class Patch:
 
     Attributes
     ----------
+    number : int
+        Row by row.
     rows, cols : slice
         The pixels it reads.
     core_rows, core_cols : slice
         The pixels it owns.
     """
 
+    number: int
     rows: slice
     cols: slice
     core_rows: slice
@@ -40,11 +43,17 @@ class Patch:
         """Rows and columns that it reads."""
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
-    def owns(self, centres: np.ndarray) -> np.ndarray:
-        """Whether each centre (K, 2), in pixels of the field, lies in the core."""
+    def owns(self, centres: np.ndarray, margin_px: float = 0.0) -> np.ndarray:
+        """Whether each centre (K, 2), in pixels of the field, lies in the core.
+
+        With a margin, a cell on the border is owned by both neighbours, which may not
+        agree on where its centre lies.
+        """
         y, x = np.floor(centres + 0.5).T
-        inside = (y >= self.core_rows.start) & (y < self.core_rows.stop)
-        return inside & (x >= self.core_cols.start) & (x < self.core_cols.stop)
+        rows, cols = self.core_rows, self.core_cols
+        inside = (y >= rows.start - margin_px) & (y < rows.stop + margin_px)
+        inside &= x >= cols.start - margin_px
+        return inside & (x < cols.stop + margin_px)
 
 
 def solver_grid(
@@ -91,9 +100,9 @@ def patch_grid(
     """
     rows, cols = (_along(n, size_px, overlap_px) for n in field_shape)
     return [
-        Patch(row, col, core_row, core_col)
-        for row, core_row in rows
-        for col, core_col in cols
+        Patch(i * len(cols) + j, row, col, core_row, core_col)
+        for i, (row, core_row) in enumerate(rows)
+        for j, (col, core_col) in enumerate(cols)
     ]
 
 

@@ -6,6 +6,7 @@ the traces are demixed and deconvolved with the new footprints.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from threading import Event
 
@@ -13,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import to_model, with_traces
+from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch, patch_grid
@@ -22,6 +24,11 @@ from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
+from napari_cnmf.origin import Origin
+
+logger = logging.getLogger(__name__)
+
+_VANISHED = "no pixel of it stands out of its noise"
 
 
 def refit(
@@ -36,6 +43,8 @@ def refit(
 ) -> Components:
     """Update footprints and traces of the whole field.
 
+    With a ring background there is nothing to do: its patches are fitted to the end.
+
     Parameters
     ----------
     movie, summary
@@ -49,23 +58,29 @@ def refit(
     Returns
     -------
     Components
-        Without those whose footprint vanished; not yet evaluated.
+        Without those whose footprint vanished or that turned out to be one cell; not
+        yet evaluated.
 
     Raises
     ------
     CancelledError
         If it was cancelled.
     """
+    if parameters.background.model == "ring":
+        logger.info("refit: with a ring background the patches' fit stays as it is")
+        return components
     model = to_model(components, summary, parameters, bin_length(movie))
     n_cores = len(_cores(movie, parameters))
     watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
     model = _respaced(movie, summary, model, parameters, backend, watch, cancel)
-    alive = np.flatnonzero(np.diff(model.footprints.indptr))
-    model = model.select(alive)
+    gone = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
+    model = model.without(dict.fromkeys(gone.tolist(), _VANISHED), "refit")
+    model = merge(model, parameters.merge, parameters.init.diameter_px, "refit")
+    ids = _ids(components, model)
     watch = Stopwatch(progress, "refit traces", movie.n_frames, "frames")
     return with_traces(
         model,
-        components.ids[alive],
+        ids,
         movie,
         summary,
         parameters,
@@ -73,6 +88,15 @@ def refit(
         watch=watch,
         cancel=cancel,
     )
+
+
+def _ids(components: Components, model: Model) -> np.ndarray:
+    """Ids of what is left of some components, which their origins tell."""
+    before = components.origin or Origin.unknown(len(components))
+    places = zip(before.patch.tolist(), before.rank.tolist(), strict=True)
+    ids = dict(zip(places, components.ids.tolist(), strict=True))
+    left = zip(model.origin.patch.tolist(), model.origin.rank.tolist(), strict=True)
+    return np.array([ids[place] for place in left], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +108,7 @@ class Regression:
     model: Model
     by_pixel: sp.csr_array
     bin_frames: int
+    sparsity_sd: float
 
     def __call__(self, patch: Patch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the pixels, their values as in `by_pixel`, and their weights."""
@@ -91,7 +116,8 @@ class Regression:
         n_y, n_x = self.model.field_shape
         pixels = np.arange(n_y * n_x).reshape(n_y, n_x)[rows, cols].ravel()
         movie = normalised_bins(self.movie, self.summary, self.bin_frames, rows, cols)
-        values, weights = regress(movie, self.by_pixel[pixels], self.model, pixels)
+        near = self.by_pixel[pixels]
+        values, weights = regress(movie, near, self.model, pixels, self.sparsity_sd)
         return pixels, values, weights
 
 
@@ -105,7 +131,7 @@ def _respaced(
     cancel: Event | None,
 ) -> Model:
     """Spatial update of the field, patch core by patch core."""
-    by_pixel = candidates(model, parameters.spatial.search_px)
+    by_pixel = candidates(model, parameters)
     weights = np.empty_like(model.weights)
 
     def collect(part: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -117,7 +143,14 @@ def _respaced(
         by_pixel.data[first + np.arange(len(values))] = values
         watch.advance(1)
 
-    regression = Regression(movie, summary, model, by_pixel.copy(), bin_length(movie))
+    regression = Regression(
+        movie,
+        summary,
+        model,
+        by_pixel.copy(),
+        bin_length(movie),
+        parameters.spatial.sparsity_sd,
+    )
     backend.run(regression, _cores(movie, parameters), collect, cancel)
     return outlined(model, by_pixel, weights, parameters)
 

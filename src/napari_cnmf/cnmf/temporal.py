@@ -26,9 +26,9 @@ class NormalEquations:
     Attributes
     ----------
     gram : csr_array
-        (K + nodes, K + nodes) float32, overlaps of footprints and background maps.
+        (K + background, K + background) float32, overlaps of footprints and maps.
     target : ndarray
-        (K + nodes, T) float32, their products with the movie.
+        (K + background, T) float32, their products with the movie.
     n_cells : int
     """
 
@@ -69,7 +69,7 @@ def solve_traces(
     ----------
     equations : NormalEquations
     start : ndarray
-        (K + nodes, T) float32, first guess of traces and background; used up.
+        (K + background, T) float32, first guess of traces and background; used up.
     denoiser : Denoiser
         For traces at this rate.
     sweeps : int

@@ -37,26 +37,26 @@ class ModelTile:
     ----------
     rows, cols : slice
         The tile.
-    cells : ndarray
-        (k,) int64, cells with pixels here.
+    places : ndarray
+        (k,) int64, rows of the cells with pixels here and of a low-rank background.
     footprints : csc_array
-        (pixels of the tile, k) float32.
+        (pixels of the tile, k) float32, theirs.
     nodes, shares, weights : ndarray
-        Of the background, for the pixels of the tile.
+        Of the background's grid, for the pixels of the tile.
     """
 
     rows: slice
     cols: slice
-    cells: np.ndarray
+    places: np.ndarray
     footprints: sp.csc_array
     nodes: np.ndarray
     shares: np.ndarray
     weights: np.ndarray
 
     def add_products(self, movie: np.ndarray, n_cells: int, out: np.ndarray) -> None:
-        """Add products of the tile's movie (pixels, T) to `out` (K + nodes, T)."""
+        """Add products of the tile's movie (pixels, T) to `out` (K + background, T)."""
         a = self.footprints
-        kernels.project(movie, a.indptr, a.indices, a.data, self.cells, out)
+        kernels.project(movie, a.indptr, a.indices, a.data, self.places, out)
         kernels.project_grid(
             movie, self.nodes, self.shares, self.weights, out[n_cells:]
         )
@@ -64,18 +64,20 @@ class ModelTile:
 
 def model_tiles(model: Model, side_px: int) -> list[ModelTile]:
     """Cut a model into tiles, row by row."""
-    by_pixel = model.footprints.tocsr()
+    by_pixel = sp.hstack([model.footprints, model.modes], format="csr")
+    places = np.arange(by_pixel.shape[1])
+    places[len(model) :] += model.grid.n_nodes
     numbers = np.arange(len(model.weights)).reshape(model.field_shape)
     cut = []
     for rows, cols in tiles(model.field_shape, side_px):
         pixels = numbers[rows, cols].ravel()
         local = by_pixel[pixels].tocsc()
-        cells = np.flatnonzero(np.diff(local.indptr))
+        here = np.flatnonzero(np.diff(local.indptr))
         part = ModelTile(
             rows,
             cols,
-            cells,
-            local[:, cells],
+            places[here],
+            local[:, here],
             model.grid.nodes[pixels],
             model.grid.shares[pixels],
             model.weights[pixels],
@@ -92,17 +94,16 @@ class Projector:
     summary: SummaryImages
     tiles: list[ModelTile]
     n_cells: int
-    n_nodes: int
+    n_rows: int
     block: int
 
     def __call__(self, first: int) -> tuple[int, np.ndarray]:
-        """Return the block's first frame and its products (K + nodes, n).
+        """Return the block's first frame and its products (K + background, n).
 
         Tile by tile, so that what was unpacked is still in the cache.
         """
         frames = slice(first, min(first + self.block, self.movie.n_frames))
-        shape = self.n_cells + self.n_nodes, frames.stop - frames.start
-        out = np.zeros(shape, np.float32)
+        out = np.zeros((self.n_rows, frames.stop - frames.start), np.float32)
         for tile in self.tiles:
             pixels = normalised_frames(
                 self.movie, self.summary, frames, tile.rows, tile.cols
@@ -112,20 +113,24 @@ class Projector:
 
 
 def products(movie: np.ndarray, model: Model) -> np.ndarray:
-    """Products (K + nodes, T) of a movie (pixels, T) with cells and background."""
-    out = np.zeros((len(model) + model.grid.n_nodes, movie.shape[1]), np.float32)
+    """Products (K + background, T) of a movie (pixels, T) with cells and background."""
+    out = np.zeros((model.n_rows, movie.shape[1]), np.float32)
     (whole,) = model_tiles(model, max(model.field_shape))
     whole.add_products(movie, len(model), out)
     return out
 
 
 def gram(model: Model) -> sp.csr_array:
-    """Overlaps (K + nodes, K + nodes) of cells and background maps."""
-    maps = model.grid.maps(model.weights)
-    both = sp.hstack([model.footprints, maps], format="csc")
-    overlaps = (both.T @ both).tocsr().astype(np.float32)
-    overlaps.sort_indices()
-    return overlaps
+    """Overlaps (K + background, K + background) of cells and background maps."""
+    both = sp.hstack([model.footprints, model.maps()], format="csc")
+    return _products_of(both, both)
+
+
+def _products_of(left: sp.csc_array, right: sp.csc_array) -> sp.csr_array:
+    """Products of all pairs of columns, sorted."""
+    found = (left.T @ right).tocsr().astype(np.float32)
+    found.sort_indices()
+    return found
 
 
 def project(
@@ -154,8 +159,7 @@ def project(
         For the movie with its mean removed, in units of the pixels' noise; without the
         frames that are left out.
     """
-    n_rows = len(model) + model.grid.n_nodes
-    target = np.empty((n_rows, movie.n_frames), np.float32)
+    target = np.empty((model.n_rows, movie.n_frames), np.float32)
 
     def collect(part: tuple[int, np.ndarray]) -> None:
         first, block = part
@@ -164,7 +168,7 @@ def project(
 
     block = block_frames(movie.field_shape, 1)
     parts = model_tiles(model, TILE_PX)
-    projector = Projector(movie, summary, parts, len(model), model.grid.n_nodes, block)
+    projector = Projector(movie, summary, parts, len(model), model.n_rows, block)
     backend.run(projector, range(0, movie.n_frames, block), collect, cancel)
     bridge(target, np.array(movie.left_out, np.int64))
     return NormalEquations(gram(model), target, len(model))

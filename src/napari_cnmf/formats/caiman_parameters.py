@@ -2,7 +2,9 @@
 
 Every parameter of ours that is one of CaImAn's says so itself, as ``group.key``. Here
 stand only those whose form or unit differs, and those that share a purpose but not a
-meaning, so that their value must not be taken over.
+meaning, so that their value must not be taken over. CaImAn's usual search and
+background (``greedy_roi``, ``nb`` of 1 or more) are known here, but are not taken over
+either: they stand in every dictionary that was copied, and ours are more accurate.
 """
 
 from __future__ import annotations
@@ -24,14 +26,23 @@ _DIFFERENT = frozenset(
     {
         "init.tsub",
         "init.maxIter",
+        "init.min_corr",
+        "init.min_pnr",
         "motion.num_frames_split",
         "patch.nb_patch",
         "spatial.expandCore",
         "spatial.medw",
-        "temporal.s_min",
+        "spatial.se",
         "merging.max_merge_area",
     }
 )
+
+_ONE_PHOTON = {"init.method": "corr_pnr", "background.model": "ring"}
+#: Searches that are for other movies than ours is; no other is taken over.
+_SEARCHES = {"corr_pnr": _ONE_PHOTON, "sparse_nmf": {"init.method": "sparse_nmf"}}
+_CUTS = {"nrg": "energy", "max": "maximum"}
+#: What CaImAn holds a footprint to if it is only told to hold it to a limit.
+_MAX_ECCENTRICITY = 3.0
 
 
 def _pixel_size(dxy: Any) -> dict[str, Any]:
@@ -41,9 +52,26 @@ def _pixel_size(dxy: Any) -> dict[str, Any]:
 
 
 def _ar_order(order: int) -> dict[str, Any]:
-    """CaImAn's AR(1) is 'constrained'; the nearest to its AR(2) is 'kinetics'."""
-    methods = {1: "constrained", 2: "kinetics"}
-    return {"temporal.method": methods[order]} if order in methods else {}
+    """Deconvolve as CaImAn does; 'constrained' knows no higher order either."""
+    if order not in (0, 1, 2):
+        return {}
+    return {"temporal.method": "constrained", "temporal.ar_order": int(order)}
+
+
+def _background_rank(rank: int) -> dict[str, Any]:
+    """CaImAn's sign for the ring model is a rank of 0, or of -1."""
+    return {"background.model": "ring"} if rank <= 0 else {}
+
+
+def _footprint_cut(method: str) -> dict[str, Any]:
+    """By which of the two measures a footprint is cut."""
+    return {"spatial.threshold_by": _CUTS[method]} if method in _CUTS else {}
+
+
+def _noise_band(ends: Any) -> dict[str, Any]:
+    """Both in cycles per frame."""
+    low, high = map(float, ends)
+    return {"temporal.noise_band_low": low, "temporal.noise_band_high": high}
 
 
 #: Each gives our settings, none if this value has no equivalent.
@@ -51,12 +79,21 @@ _CONVERTED: dict[str, Callable[[Any], dict[str, Any]]] = {
     "data.dxy": _pixel_size,
     "patch.rf": lambda half: {"patches.patch_size_px": 2 * int(np.max(half)) + 1},
     "init.gSig": lambda half: {"init.neuron_half_size_px": float(np.mean(half))},
+    "init.method_init": lambda name: _SEARCHES.get(name, {}),
+    "init.nb": _background_rank,
+    "init.gnb": _background_rank,
     "motion.max_shifts": lambda px: {"motion.max_shift_px": float(np.max(px))},
     "motion.strides": lambda px: {"motion.grid_step_px": int(np.mean(px))},
     "motion.overlaps": lambda px: {"motion.grid_overlap_px": int(np.mean(px))},
     "motion.gSig_filt": lambda px: {"motion.high_pass_px": float(np.mean(px))},
     "motion.pw_rigid": lambda on: {"motion.mode": "piecewise" if on else "rigid"},
+    "spatial.extract_cc": lambda on: {"spatial.pieces": "largest" if on else "all"},
+    "spatial.thr_method": _footprint_cut,
     "temporal.p": _ar_order,
+    "temporal.noise_range": _noise_band,
+    "temporal.optimize_g": lambda events: {"temporal.optimize_g": int(events)},
+    "quality.use_ecc": lambda on: {"quality.use_ecc": on},  # see `_completed`
+    "quality.max_ecc": lambda limit: {"quality.max_eccentricity": float(limit)},
 }
 
 
@@ -102,7 +139,8 @@ def settings_from_caiman(
     Returns
     -------
     settings : dict
-        Our ``group.name`` -> value. With CaImAn's limits of quality comes its rule.
+        Our ``group.name`` -> value. With CaImAn's limits of quality comes its rule,
+        and with those of its classifier ours.
     unknown : list of str
         Keys without an equivalent here.
     """
@@ -114,9 +152,22 @@ def settings_from_caiman(
         settings |= found
         if not found:
             unknown.append(key)
-    if any(name.startswith("quality.caiman_") for name in settings):
+    return _completed(settings), unknown
+
+
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Add what CaImAn's limits of quality count with, and drop the one that is off."""
+    if any("neuron_probability" in name for name in settings):
+        settings.setdefault("quality.use_classifier", True)
+    if settings.get("quality.use_classifier") or any(
+        name.startswith("quality.caiman_") for name in settings
+    ):
         settings["quality.rule"] = "caiman"
-    return settings, unknown
+    if settings.pop("quality.use_ecc", False):
+        settings.setdefault("quality.max_eccentricity", _MAX_ECCENTRICITY)
+    else:
+        settings.pop("quality.max_eccentricity", None)
+    return settings
 
 
 def _converters(

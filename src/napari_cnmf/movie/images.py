@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+
+
+class PixelScale(Protocol):
+    """What turns a movie into units of each pixel's noise; images (Y, X)."""
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean over time."""
+
+    @property
+    def noise(self) -> np.ndarray:
+        """Standard deviation of the noise; 0 where a pixel never changes."""
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Pixels that hold data."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.blocks import choose_bin
-from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.images import PixelScale
 from napari_cnmf.movie.movie import WHOLE, Movie
 from napari_cnmf.movie.store import TiledStore
 
@@ -28,7 +28,7 @@ def bin_length(movie: Movie) -> int:
 
 
 def gains(
-    summary: SummaryImages, rows: slice = WHOLE, cols: slice = WHOLE
+    summary: PixelScale, rows: slice = WHOLE, cols: slice = WHOLE
 ) -> np.ndarray:
     """One over the noise of each pixel of a region, float32; 0 without data."""
     noise = summary.noise[rows, cols]
@@ -37,7 +37,7 @@ def gains(
 
 
 def normalised_bins(
-    movie: Movie, summary: SummaryImages, bin_frames: int, rows: slice, cols: slice
+    movie: Movie, summary: PixelScale, bin_frames: int, rows: slice, cols: slice
 ) -> np.ndarray:
     """Binned movie of a region, mean removed, with a noise of one per bin.
 
@@ -61,7 +61,7 @@ def normalised_bins(
 
 
 def normalised_frames(
-    movie: Movie, summary: SummaryImages, frames: slice, rows: slice, cols: slice
+    movie: Movie, summary: PixelScale, frames: slice, rows: slice, cols: slice
 ) -> np.ndarray:
     """Frames of a region, mean removed, in units of each pixel's noise.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.criteria import CRITERIA, Criterion
+from napari_cnmf.quality.criteria import Criterion, in_force
 
 _QUARTILES = (25, 75)
 
@@ -24,11 +24,12 @@ def distance_to_limits(quality: Quality) -> np.ndarray:
         (K,) float64, of the limit that decides, in interquartile ranges of its score:
         0 lies on it, 1 is as far away as the middle half of the components is wide.
     """
-    criteria = (c for c in CRITERIA[quality.rule] if c.limit in quality.limits)
-    kept = np.stack([_distance(quality, c) for c in criteria])
-    if quality.rule == "caiman":  # one of the first two is enough; floors hold for all
-        kept = np.concatenate([kept[:2].max(axis=0, keepdims=True), kept[2:]])
-    return np.abs(kept.min(axis=0))
+    criteria = in_force(quality)
+    kept = [_distance(quality, c) for c in criteria if c.role != "enough"]
+    enough = [_distance(quality, c) for c in criteria if c.role == "enough"]
+    if enough:
+        kept.append(np.max(enough, axis=0))
+    return np.abs(np.min(kept, axis=0))
 
 
 def _distance(quality: Quality, criterion: Criterion) -> np.ndarray:
@@ -37,6 +38,6 @@ def _distance(quality: Quality, criterion: Criterion) -> np.ndarray:
     if not len(score):
         return score
     low, high = np.percentile(score, _QUARTILES)
-    sign = -1.0 if criterion.direction == "at most" else 1.0
+    sign = 1.0 if criterion.keeps_above else -1.0
     room = sign * (score - quality.limits[criterion.limit])
     return room / max(float(high - low), 1e-12)

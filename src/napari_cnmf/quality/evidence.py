@@ -14,6 +14,7 @@ from napari_cnmf.errors import MissingStageError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.normalised import bin_traces, bins_left_out
 from napari_cnmf.quality.caiman import event_frames
+from napari_cnmf.quality.criteria import looks_at_peaks
 from napari_cnmf.quality.events import event_weights
 
 
@@ -43,7 +44,7 @@ def event_frames_used(
     MissingStageError
         If the components are not evaluated; so for the other functions here.
     """
-    if _quality(components).rule == "caiman":
+    if looks_at_peaks(_quality(components).rule):
         return _peak_frames(components, k, left_out)
     bin_frames = _quality(components).event_bin_frames or 1
     active = bin_traces(components.denoised[[k]], bin_frames)
@@ -70,7 +71,7 @@ def footprint_box(components: Components, k: int) -> np.ndarray:
         default rule's in units of the pixels' noise. Zero outside the field.
     """
     image = components.footprint(k)
-    if _quality(components).rule != "caiman":
+    if not looks_at_peaks(_quality(components).rule):
         noise = components.pixel_noise
         image = np.where(noise > 0, image / np.where(noise > 0, noise, 1), 0)
     return _boxed(image, *_box(components, k), fill=0.0)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from napari_cnmf.components import Quality
-from napari_cnmf.quality.criteria import CRITERIA
+from napari_cnmf.quality.criteria import Criterion, in_force, without_score
 
 _ALL_KEPT = "it keeps all limits"
+_SIGNS = {"at least": "<≥", "at most": ">≤", "above": "≤>", "below": "≥<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ScoreRow:
         In plain words.
     value, limit : float
     direction : str
-        What the value must be of the limit: "at least", "at most" or "above".
+        What the value must be of the limit: "at least", "at most", "above" or "below".
     unit : str
         What one stands for; empty for correlations.
     passed : bool
@@ -46,8 +47,7 @@ class ScoreRow:
     @property
     def comparison(self) -> str:
         """How value and limit compare, such as ``"ring 0.31 > 0.12"``."""
-        signs = {"at least": "<≥", "at most": ">≤", "above": "≤>"}
-        sign = signs[self.direction][self.passed]
+        sign = _SIGNS[self.direction][self.passed]
         value, limit = self.value, self.limit
         # As many digits as it takes to tell them apart.
         digits = (n for n in range(2, 7) if round(value, n) != round(limit, n))
@@ -95,18 +95,18 @@ def explain(quality: Quality, k: int) -> Explanation:
         sentence = f"{verdict} by hand, {how} ({why or _ALL_KEPT})"
     else:
         sentence = f"{verdict} by {why}" if why else f"{verdict}: {_ALL_KEPT}"
-    return Explanation(rows, sentence)
+    return Explanation(rows, sentence + _passed_over(quality))
 
 
 def _rows(quality: Quality, k: int, accepted: bool) -> Iterator[ScoreRow]:
     """All limits of the rule in force; those that decide are marked."""
-    criteria = [c for c in CRITERIA[quality.rule] if c.limit in quality.limits]
+    criteria = in_force(quality)
     values = [getattr(quality, c.score)[k] for c in criteria]
     passed = [
         not c.broken(value, quality.limits[c.limit])
         for c, value in zip(criteria, values, strict=True)
     ]
-    decided = _deciding(quality.rule, passed, accepted)
+    decided = _deciding(criteria, passed, accepted)
     for c, value, kept, decides in zip(criteria, values, passed, decided, strict=True):
         yield ScoreRow(
             score=c.score,
@@ -120,12 +120,24 @@ def _rows(quality: Quality, k: int, accepted: bool) -> Iterator[ScoreRow]:
         )
 
 
-def _deciding(rule: str, passed: list[bool], accepted: bool) -> list[bool]:
-    """Which limits the rule's verdict rests on."""
-    if rule == "caiman" and accepted:
-        return [kept and i < 2 for i, kept in enumerate(passed)]
-    if rule == "caiman" and all(passed[2:]):
-        return [i < 2 for i in range(len(passed))]
-    if rule == "caiman":
-        return [not kept and i >= 2 for i, kept in enumerate(passed)]
-    return [not kept for kept in passed]
+def _deciding(
+    criteria: list[Criterion], passed: list[bool], accepted: bool
+) -> list[bool]:
+    """Which limits the rule's verdict rests on.
+
+    Accepted by what is enough; rejected by what is required, or else for want of
+    anything that is enough.
+    """
+    enough = [c.role == "enough" for c in criteria]
+    if accepted:
+        return [e and kept for e, kept in zip(enough, passed, strict=True)]
+    missed = [not (e or kept) for e, kept in zip(enough, passed, strict=True)]
+    return missed if any(missed) else enough
+
+
+def _passed_over(quality: Quality) -> str:
+    """Say which limits do not count because their score is not known."""
+    names = dict.fromkeys(c.name for c in without_score(quality))
+    if not names:
+        return ""
+    return f"; {' and '.join(names)} unknown, run 'evaluate' again"

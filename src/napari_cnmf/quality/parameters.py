@@ -1,4 +1,4 @@
-"""Parameters of the evaluation: the limits of both rules."""
+"""Parameters of the evaluation: the rules and their limits."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class QualityParameters(Parameters):
     rule: str = param(
         "default",
         "'default' holds each component to all limits of shape and SNR; 'caiman' is "
-        "CaImAn's rule: SNR or r value high enough, neither too low.",
-        choices=("default", "caiman"),
+        "CaImAn's rule: SNR or r value high enough, neither too low; 'fitness' that of "
+        "its step-by-step notebook: r value high or a fitness low enough.",
+        choices=("default", "caiman", "fitness"),
     )
     min_snr: float = param(
         8.0,
@@ -98,5 +99,107 @@ class QualityParameters(Parameters):
         low=-1,
         high=1,
         caiman="quality.rval_lowest",
+        advanced=True,
+    )
+    fitness_min_r_value: float = param(
+        0.6,
+        "Rule 'fitness': accept at or above this correlation (CaImAn's r value).",
+        low=-1,
+        high=1,
+        caiman="r_values",
+        advanced=True,
+    )
+    fitness_max_raw: float = param(
+        -60.0,
+        "Rule 'fitness': accept below this log probability that noise makes such a "
+        "transient. Lower keeps fewer cells.",
+        low=-100000,
+        high=0,
+        caiman="fitness_raw",
+        advanced=True,
+    )
+    fitness_max_delta: float = param(
+        -20.0,
+        "Rule 'fitness': accept below this log probability that noise makes such a "
+        "rise from frame to frame. Lower keeps fewer cells.",
+        low=-100000,
+        high=0,
+        caiman="fitness_delta",
+        advanced=True,
+    )
+    transient_s: float | None = param(
+        None,
+        "Length of a transient, over which CaImAn's SNR and fitness count; auto: the "
+        "median decay time. Longer asks for longer transients.",
+        unit="s",
+        low=0.001,
+        high=1000,
+        caiman="evaluate_components(N)",
+        advanced=True,
+    )
+    min_size_px: float = param(
+        0.0,
+        "Least pixels of a footprint, by any rule; 0 for no limit.",
+        unit="px",
+        low=0,
+        high=10000,
+        caiman="remove_small_large_neurons(min_size_neuro)",
+        advanced=True,
+    )
+    max_size_px: float = param(
+        10000.0,
+        "Most pixels of a footprint, by any rule; 10000 for no limit.",
+        unit="px",
+        low=0,
+        high=10000,
+        caiman="remove_small_large_neurons(max_size_neuro)",
+        advanced=True,
+    )
+    max_eccentricity: float = param(
+        20.0,
+        "Most that a footprint may be longer than wide, by any rule; 20 for no limit. "
+        "CaImAn's limit is 3 if it is asked for one.",
+        low=1,
+        high=20,
+        caiman="quality.max_ecc, if quality.use_ecc",
+        advanced=True,
+    )
+    use_classifier: bool = param(
+        False,
+        "Whether a classifier says how probable it is that a footprint is a neuron, "
+        "and the rules 'default' and 'caiman' listen to it.",
+        caiman="quality.use_cnn",
+        advanced=True,
+    )
+    classifier_model: str = param(
+        "",
+        "Path of an ONNX model that judges footprints cut out as CaImAn's network "
+        "wants them; empty for the classifier that comes with the package.",
+        advanced=True,
+    )
+    min_neuron_probability: float = param(
+        0.0,
+        "Least probability of being a neuron by shape, if a classifier is used; 0 for "
+        "no limit.",
+        low=0,
+        high=1,
+        advanced=True,
+    )
+    caiman_min_neuron_probability: float = param(
+        0.9,
+        "CaImAn's rule: accept at or above this probability by shape, if a classifier "
+        "is used.",
+        low=0,
+        high=1,
+        caiman="quality.min_cnn_thr",
+        advanced=True,
+    )
+    caiman_neuron_probability_floor: float = param(
+        0.1,
+        "CaImAn's rule: reject at or below this probability by shape, if a classifier "
+        "is used.",
+        low=0,
+        high=1,
+        caiman="quality.cnn_lowest",
         advanced=True,
     )

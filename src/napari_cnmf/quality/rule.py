@@ -1,18 +1,21 @@
 """The rules: scores against limits, nothing recomputed.
 
-A limit can be moved at any time: flags are set anew from the scores that `Quality`
-holds, and decisions by hand stay.
+A component is accepted if it keeps all limits that are required and, where a rule has
+limits of which one is enough, one of these. A limit can be moved at any time: flags
+are set anew from the scores that `Quality` holds, and decisions by hand stay.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
 from napari_cnmf.components import REASONS, Quality
-from napari_cnmf.quality.criteria import CRITERIA
+from napari_cnmf.quality.criteria import CRITERIA, Criterion, in_force
 from napari_cnmf.quality.parameters import QualityParameters
+
+_FIELDS = {item.name: item.metadata for item in fields(QualityParameters)}
 
 
 def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
@@ -21,43 +24,44 @@ def apply_rule(quality: Quality, parameters: QualityParameters) -> Quality:
     Parameters
     ----------
     quality : Quality
-        With its scores.
+        With its scores; a limit whose score is None is passed over.
     parameters : QualityParameters
 
     Returns
     -------
     Quality
     """
-    criteria = CRITERIA[parameters.rule]
-    limits = {c.limit: getattr(parameters, c.parameter) for c in criteria}
-    broken = {
-        c.limit: c.broken(getattr(quality, c.score), limits[c.limit]) for c in criteria
+    limits = {
+        c.limit: getattr(parameters, c.parameter)
+        for c in CRITERIA[parameters.rule]
+        if _is_on(c, parameters)
     }
-    if parameters.rule == "caiman":
-        broken = _reasons_of_caiman(*broken.values())
-    return replace(quality, flags=_flags(broken), limits=limits, rule=parameters.rule)
+    limited = replace(quality, limits=limits, rule=parameters.rule)
+    return replace(limited, flags=_flags(limited))
 
 
-def _reasons_of_caiman(
-    low_snr: np.ndarray,
-    low_r: np.ndarray,
-    below_snr_floor: np.ndarray,
-    below_r_floor: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Reject what is high in neither score or too low in one.
-
-    A component that is high in neither is flagged for both; one below a floor is
-    flagged for that score.
-    """
-    low = low_snr & low_r
-    return {
-        "low CaImAn SNR": below_snr_floor | low,
-        "low CaImAn r value": below_r_floor | low,
-    }
+def _is_on(criterion: Criterion, parameters: QualityParameters) -> bool:
+    """Whether a criterion counts, as the parameters are."""
+    if not criterion.is_asked_for(parameters):
+        return False
+    if criterion.role != "optional":
+        return True
+    end = _FIELDS[criterion.parameter]["low" if criterion.keeps_above else "high"]
+    return bool(getattr(parameters, criterion.parameter) != end)
 
 
-def _flags(broken: dict[str, np.ndarray]) -> np.ndarray:
-    """Pack what is broken into the bits of `REASONS`."""
+def _flags(quality: Quality) -> np.ndarray:
+    """Bits (K,) of `REASONS`; what would be enough counts if nothing is."""
     bits = {reason.name: reason.bit for reason in REASONS}
-    flags = sum(mask.astype(np.int32) << bits[name] for name, mask in broken.items())
-    return np.asarray(flags, np.int32)
+    criteria = in_force(quality)
+    broken = [
+        c.broken(getattr(quality, c.score), quality.limits[c.limit]) for c in criteria
+    ]
+    nothing_enough = np.logical_and.reduce(
+        [b for c, b in zip(criteria, broken, strict=True) if c.role == "enough"]
+    )
+    flags = np.zeros(len(quality.manual), np.int32)
+    for c, b in zip(criteria, broken, strict=True):
+        found = nothing_enough if c.role == "enough" else b
+        flags |= found.astype(np.int32) << bits[c.limit]
+    return flags

@@ -20,6 +20,7 @@ from scipy.ndimage import (
 _SMOOTHING_PX = 1.0
 _BORDER_FACTOR = 1.6
 _CLEAR_R_VALUE = 0.8
+_PIXEL_VAR = 1 / 12  # of the places within a pixel, in px squared
 
 
 def peak_snr(above: np.ndarray, noise: np.ndarray, window: int) -> np.ndarray:
@@ -98,6 +99,37 @@ def areas(footprints: sp.csc_array, valid: np.ndarray) -> np.ndarray:
     border = (field & ~binary_erosion(field)).ravel()[footprints.indices]
     area[np.unique(k[border])] *= _BORDER_FACTOR
     return area
+
+
+def eccentricities(
+    footprints: sp.csc_array, field_shape: tuple[int, int]
+) -> np.ndarray:
+    """Long axis of each footprint over its short one, (K,) float32; 1 is round.
+
+    Axes are those of the covariance of its pixels' places, weighted by its values. An
+    axis counts as one pixel wide at least.
+
+    Parameters
+    ----------
+    footprints : csc_array
+        (Y*X, K) non-negative.
+    field_shape : tuple of int
+        (Y, X).
+    """
+    n = footprints.shape[1]
+    k = np.repeat(np.arange(n), np.diff(footprints.indptr))
+    weight = footprints.data.astype(np.float64)
+    weight /= np.maximum(np.bincount(k, weight, minlength=n), 1e-30)[k]
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(k, weight * values, minlength=n)
+
+    y, x = np.divmod(footprints.indices, field_shape[1])
+    y, x = y - mean(y)[k], x - mean(x)[k]
+    half_sum = (mean(y * y) + mean(x * x)) / 2
+    half_gap = np.hypot((mean(y * y) - mean(x * x)) / 2, mean(x * y))
+    long, short = np.maximum([half_sum + half_gap, half_sum - half_gap], _PIXEL_VAR)
+    return np.sqrt(long / short).astype(np.float32)
 
 
 def typical_area(area: np.ndarray, snr: np.ndarray, r_value: np.ndarray) -> float:

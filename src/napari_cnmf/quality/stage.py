@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from threading import Event
 
@@ -14,19 +15,24 @@ from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, tiles
 from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
+from napari_cnmf.quality.classifier import neuron_probability
 from napari_cnmf.quality.events import TILE_PX, EventImages, event_images
+from napari_cnmf.quality.exceptional import trace_fitness
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.quality.scores import (
     areas,
+    eccentricities,
     focused_slope,
     peak_snr,
     shape_scores,
     typical_area,
 )
+from napari_cnmf.quality.user_model import model_probability
 
 _BOX_HALF_DIAMETERS = 1.5
 _SNR_WINDOW_DECAYS = 0.4
+_HALF_SIZES_PER_DIAMETER = 2.75  # as `InitParameters.diameter_px` has it
 
 
 def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
@@ -76,7 +82,8 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     )
     snr = _peak_snr(components)
     r_value, ring, slope = _shapes(images, summary.valid, cancel)
-    snr_of_caiman, r_of_caiman = _caiman(movie, components, backend, progress, cancel)
+    window = _transient_frames(components, parameters.transient_s)
+    fitness_raw, fitness_delta = trace_fitness(components.raw, window)
     area = areas(components.footprints, summary.valid)
     typical = typical_area(area, snr, r_value)
     quality = Quality(
@@ -86,8 +93,15 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         soma_area=area / np.float32(np.pi / 4 * diameter_px**2),
         ring=ring,
         edge=slope / np.float32(focused_slope(typical)),
-        caiman_snr=snr_of_caiman,
-        caiman_r_value=r_of_caiman,
+        caiman_snr=caiman_snr(fitness_raw, window),
+        caiman_r_value=_r_values(movie, components, backend, progress, cancel),
+        fitness_raw=fitness_raw,
+        fitness_delta=fitness_delta,
+        eccentricity=eccentricities(components.footprints, components.fov_shape),
+        size_px=components.sizes_px.astype(np.float32),
+        neuron_probability=_neuron_probability(
+            components, images, parameters, diameter_px, typical
+        ),
         flags=np.zeros(len(components), np.int32),
         manual=_manual(components),
         event_images=images.events,
@@ -106,19 +120,30 @@ def _peak_snr(components: Components) -> np.ndarray:
     return peak_snr(components.raw, components.trace_fit.noise, window)
 
 
-def _caiman(
+def _transient_frames(components: Components, transient_s: float | None) -> int:
+    """Frames of a transient: as given, or the median decay time."""
+    if transient_s is not None:
+        return math.ceil(components.frame_rate_hz * transient_s)
+    if len(components) == 0:
+        return 1
+    return math.ceil(np.median(decay_frames(components.trace_fit.ar)))
+
+
+def _r_values(
     movie: Movie,
     components: Components,
     backend: Backend,
     progress: Progress,
     cancel: Event | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """CaImAn's SNR and r value (K,) of every component."""
-    rate_hz = components.frame_rate_hz
+) -> np.ndarray:
+    """CaImAn's r value (K,) of every component."""
     frames = event_frames(
-        components.denoised, components.footprints, rate_hz, movie.left_out
+        components.denoised,
+        components.footprints,
+        components.frame_rate_hz,
+        movie.left_out,
     )
-    r_value = caiman_r_values(
+    return caiman_r_values(
         movie,
         components.footprints,
         frames,
@@ -126,10 +151,6 @@ def _caiman(
         watch=Stopwatch(progress, "evaluate r", movie.n_frames, "frames"),
         cancel=cancel,
     )
-    if len(components) == 0:
-        return np.zeros(0, np.float32), r_value
-    decay_s = float(np.median(decay_frames(components.trace_fit.ar))) / rate_hz
-    return caiman_snr(components.raw, rate_hz, decay_s), r_value
 
 
 def decay_frames(ar: np.ndarray) -> np.ndarray:
@@ -148,6 +169,27 @@ def _shapes(images: EventImages, valid: np.ndarray, cancel: Event | None) -> np.
         inside = padded[y : y + side, x : x + side]
         scores[:, k] = shape_scores(images.events[k], images.footprints[k], inside)
     return scores
+
+
+def _neuron_probability(
+    components: Components,
+    images: EventImages,
+    parameters: QualityParameters,
+    diameter_px: float,
+    typical_area_px: float,
+) -> np.ndarray:
+    """Probability (K,) of being a neuron by shape.
+
+    It is known even if no rule listens to it: then its limits can be set any time.
+    """
+    if parameters.classifier_model:
+        return model_probability(
+            parameters.classifier_model,
+            components.footprints,
+            components.fov_shape,
+            diameter_px / _HALF_SIZES_PER_DIAMETER,
+        )
+    return neuron_probability(images, diameter_px, typical_area_px)
 
 
 def _manual(components: Components) -> np.ndarray:

@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from napari_cnmf.colours import ACCEPTED, CELL_COLOURS, REJECTED
 from napari_cnmf.components import REASONS, Components, Quality, Reason
 from napari_cnmf.provenance import StageRecord
+from napari_cnmf.quality.criteria import looks_at_peaks
 from napari_cnmf.report.style import (
     SMALL_PT,
     SOFT,
@@ -49,7 +50,7 @@ def draw_scores(axes: Axes, components: Components) -> None:
 
 def _drawn_reasons(quality: Quality) -> list[Reason]:
     """Reasons for a low SNR and a low r value, those of the rule in use."""
-    whose = "CaImAn " if quality.rule == "caiman" else ""
+    whose = "CaImAn " if looks_at_peaks(quality.rule) else ""
     names = [f"low {whose}SNR", f"low {whose}r value"]
     return [reason for name in names for reason in REASONS if reason.name == name]
 

@@ -3,16 +3,18 @@
 The local mean is subtracted, the movie is blurred with a Gaussian of about a cell, and
 the pixel with the most energy above a noise threshold is the next seed; a rank-one fit
 in its box is subtracted before the next is picked. An absolute stop in units of the
-noise variance makes the number of components a result, not a parameter.
+noise variance makes the number of components a result, unless it is asked for.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.ndimage import correlate1d
 
 from napari_cnmf.cnmf.initialise import kernels
+from napari_cnmf.cnmf.initialise.found import Candidate, Found, gathered
+from napari_cnmf.cnmf.initialise.residual import Residual, blocks
+from napari_cnmf.cnmf.initialise.stopping import Stop
 from napari_cnmf.cnmf.parameters import InitParameters
 from napari_cnmf.cnmf.spatial import gaussian_taps
 
@@ -20,9 +22,6 @@ from napari_cnmf.cnmf.spatial import gaussian_taps
 _LOCAL_MEAN_HALF = 1.3
 _BLUR_SIGMA = 0.32
 _BOX_HALF = 0.75
-# The stop grows with the recording, as what structured noise adds up to; in fewer bins
-# than these it is white noise that must not be found.
-FEWEST_BINS = 300
 
 
 def greedy(
@@ -30,7 +29,7 @@ def greedy(
     valid: np.ndarray,
     parameters: InitParameters,
     n_max: int,
-) -> tuple[sp.csc_array, np.ndarray]:
+) -> Found:
     """Find components in a movie.
 
     Parameters
@@ -46,104 +45,79 @@ def greedy(
 
     Returns
     -------
-    footprints : csc_array
-        (pixels, K) float32, in order of falling event energy.
-    traces : ndarray
-        (K, T) float32.
+    Found
+        In the order of the search; a seed's score is its event energy, the sum of
+        squares above the threshold in units of the noise variance.
     """
     search = _Search(movie.reshape(*valid.shape, -1), valid, parameters)
-    stop = parameters.min_event_energy * max(movie.shape[1], FEWEST_BINS)
-    columns: list[sp.coo_array] = []
-    traces: list[np.ndarray] = []
-    while len(columns) < n_max and search.best_energy >= stop:
-        image, trace = search.take()
-        if image.any():
-            columns.append(sp.coo_array(image.reshape(-1, 1)))
-            traces.append(trace)
-    if not columns:
-        empty = sp.csc_array((len(movie), 0), dtype=np.float32)
-        return empty, np.zeros((0, movie.shape[1]), np.float32)
-    return sp.hstack(columns, format="csc"), np.stack(traces)
+    stop = Stop.of(parameters, n_max, movie.shape[1])
+    taken: list[Candidate] = []
+    while search.energy.any() and stop.goes_on(len(taken), search.best_energy):
+        candidate = search.take()
+        if candidate.image.any():
+            taken.append(candidate)
+    return gathered(taken, search.field_shape, movie.shape[1])
 
 
 class _Search:
-    """The residual of a movie, sharp and blurred, from which components are taken."""
+    """The residual of a movie and the event energy of its blurred pixels."""
 
     def __init__(
         self, movie: np.ndarray, valid: np.ndarray, parameters: InitParameters
     ) -> None:
         diameter = parameters.diameter_px
         sigma = _BLUR_SIGMA * diameter
+        self.field_shape = movie.shape[0], movie.shape[1]
         self.threshold = parameters.event_threshold_sd
+        self.rounds = parameters.iterations
         self.half = round(_BOX_HALF * diameter)
-        self.taps = gaussian_taps(sigma)
-        self.step = max(1, int(0.6 * sigma))
-        n_y, n_x, n_t = movie.shape
-        coarse = -(-n_y // self.step), -(-n_x // self.step)
-        self.residual = np.empty_like(movie)
-        self.blurred = np.empty((*coarse, n_t), np.float32)
+        self.left = Residual(
+            np.empty_like(movie), gaussian_taps(sigma), max(1, int(0.6 * sigma))
+        )
         around = round(_LOCAL_MEAN_HALF * diameter)
         shares = _shares(valid, around)
-        for start in range(0, n_t, kernels.LANES):
-            # The last frames are done together with some that were done before.
-            first = min(start, n_t - kernels.LANES)
-            kernels.subtract_local_mean(movie, shares, around, first, self.residual)
-            kernels.blur(self.residual, self.taps, self.step, first, self.blurred)
-        kernels.centre_by_median(self.blurred)
-        self.noise = np.empty(coarse, np.float32)
-        self.energy = np.empty(coarse, np.float32)
-        kernels.noise_image(self.blurred, self.noise)
-        self.noise[~valid[:: self.step, :: self.step]] = 0  # no seed without data
-        self._weigh((0, coarse[0]), (0, coarse[1]))
+        for first in blocks(movie.shape[2]):
+            kernels.subtract_local_mean(movie, shares, around, first, self.left.sharp)
+            self.left.blur(first)
+        blurred, step = self.left.blurred, self.left.step
+        kernels.centre_by_median(blurred)
+        self.noise = np.empty(blurred.shape[:2], np.float32)
+        self.energy = np.empty(blurred.shape[:2], np.float32)
+        kernels.noise_image(blurred, self.noise)
+        self.noise[~valid[::step, ::step]] = 0  # no seed without data
+        self._weigh((0, blurred.shape[0]), (0, blurred.shape[1]))
 
     @property
     def best_energy(self) -> float:
         """Event energy of the best seed."""
         return float(self.energy.max())
 
-    def take(self) -> tuple[np.ndarray, np.ndarray]:
+    def take(self) -> Candidate:
         """Fit the component at the best seed, subtract it, and return it.
 
-        Returns
-        -------
-        image : ndarray
-            (Y, X) float32; zero if nothing could be fitted.
-        trace : ndarray
-            (T,) float32.
+        Its image is zero if nothing could be fitted.
         """
         seed = np.unravel_index(np.argmax(self.energy), self.energy.shape)
         before = self.energy[seed]
-        n_y, n_x, n_t = self.residual.shape
-        y0, x0 = (max(int(s) * self.step - self.half, 0) for s in seed)
-        y1, x1 = (int(s) * self.step + self.half + 1 for s in seed)
-        box = np.zeros((min(y1, n_y) - y0, min(x1, n_x) - x0), np.float32)
-        trace = np.empty(n_t, np.float32)
-        kernels.rank_one(self.residual, self.blurred[seed], y0, x0, box, trace)
-        kernels.subtract(self.residual, y0, x0, box, trace)
-        rows = self._reach(y0, box.shape[0], self.energy.shape[0])
-        cols = self._reach(x0, box.shape[1], self.energy.shape[1])
-        kernels.subtract_blurred(
-            self.blurred, y0, x0, box, trace, self.taps, self.step, rows, cols
+        y, x = (int(s) * self.left.step for s in seed)
+        rows, cols = self.left.box(y, x, self.half)
+        corner = rows.start, cols.start
+        image = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.float32)
+        trace = np.empty(self.left.sharp.shape[2], np.float32)
+        kernels.rank_one(
+            self.left.sharp, self.left.blurred[seed], corner, self.rounds, image, trace
         )
-        self._weigh(rows, cols)
+        self._weigh(*self.left.subtract(corner, image, trace))
         if self.energy[seed] > 0.5 * before:
             # It explains little of its own seed, which must not be picked for ever.
             self.noise[seed] = self.energy[seed] = 0
-        image = np.zeros((n_y, n_x), np.float32)
-        image[y0 : y0 + box.shape[0], x0 : x0 + box.shape[1]] = box
-        return image, trace
+        return Candidate(image, corner, trace, (y, x), float(before), self.rounds)
 
     def _weigh(self, rows: tuple[int, int], cols: tuple[int, int]) -> None:
         """Work out the event energy of a region anew."""
         kernels.event_energy(
-            self.blurred, self.noise, self.threshold, rows, cols, self.energy
+            self.left.blurred, self.noise, self.threshold, rows, cols, self.energy
         )
-
-    def _reach(self, start: int, n: int, n_coarse: int) -> tuple[int, int]:
-        """Coarse pixels that pixels from `start` to ``start + n`` reach."""
-        radius = len(self.taps) // 2
-        low = max(-(-(start - radius) // self.step), 0)
-        return low, min((start + n - 1 + radius) // self.step + 1, n_coarse)
 
 
 def _shares(valid: np.ndarray, half: int) -> np.ndarray:

@@ -164,6 +164,32 @@ def event_energy(
 
 
 @kernel
+def window_energy(
+    movie: np.ndarray,
+    window: int,
+    rows: tuple[int, int],
+    cols: tuple[int, int],
+    out: np.ndarray,
+) -> None:
+    """Write, for a region, each pixel's largest mean square in a sliding window.
+
+    The window ends at each bin in turn, as a causal filter does: what it holds before
+    the first bin is zero.
+    """
+    n_t = movie.shape[2]
+    for y in range(rows[0], rows[1]):
+        for x in range(cols[0], cols[1]):
+            total = 0.0  # float64: sums of what comes in and goes out would drift
+            best = 0.0
+            for t in range(n_t):
+                total += movie[y, x, t] * movie[y, x, t]
+                if t >= window:
+                    total -= movie[y, x, t - window] * movie[y, x, t - window]
+                best = max(best, total)
+            out[y, x] = best / min(window, n_t)
+
+
+@kernel
 def keep_piece(image: np.ndarray, level: np.float32, y: int, x: int) -> None:
     """Set to zero all that is below `level` or not connected (4 ways) to (y, x)."""
     n_y, n_x = image.shape
@@ -193,22 +219,23 @@ def keep_piece(image: np.ndarray, level: np.float32, y: int, x: int) -> None:
 def rank_one(
     movie: np.ndarray,
     seed: np.ndarray,
-    y0: int,
-    x0: int,
+    corner: tuple[int, int],
+    rounds: int,
     image: np.ndarray,
     trace: np.ndarray,
 ) -> None:
-    """Fit ``image * trace`` to the box of `image` at (y0, x0), starting from `seed`.
+    """Fit ``image * trace`` to the box of `image` at a corner, starting from `seed`.
 
     The image is regressed on the positive part of the trace, so neither noise nor a
     neighbour's dips shape it; it is cut to the piece around its peak near the seed.
     """
+    y0, x0 = corner
     n_y, n_x = image.shape
     n_t = len(trace)
     # Not `trace[:] = seed`: assigning one array to another compiles for two seconds.
     for t in range(n_t):
         trace[t] = seed[t]
-    for _ in range(4):
+    for _ in range(rounds):
         power = np.float32(0.0)
         for t in range(n_t):
             trace[t] = max(trace[t], np.float32(0.0))

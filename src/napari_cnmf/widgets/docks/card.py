@@ -22,7 +22,7 @@ from napari_cnmf.widgets.parts.strip import FrameStrip
 
 IMAGE_PX = 136
 
-_SIGNS = {"at least": "≥", "at most": "≤", "above": "&gt;"}
+_SIGNS = {"at least": "≥", "at most": "≤", "above": "&gt;", "below": "&lt;"}
 
 
 class Card(QWidget):

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_cnmf.components import Components
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.results import Result
+from napari_cnmf.quality.criteria import looks_at_peaks
 from napari_cnmf.quality.evidence import (
     event_frames_used,
     footprint_box,
@@ -125,7 +126,7 @@ class EvaluateWidget(StageDock):
     def _show_event(self, components: Components, k: int) -> None:
         """Show the mean of the frames used; CaImAn's is read in a thread."""
         quality, movie = components.quality, self.workspace.registered
-        if quality is None or quality.rule == "caiman":
+        if quality is None or looks_at_peaks(quality.rule):
             if movie is None:
                 self.card.event_image.show_text(
                     "The registered movie is not on this disk."

@@ -73,7 +73,11 @@ class Verdicts(QWidget):
 
     def put_back(self) -> None:
         """Put all limits of the rule in force back to their defaults."""
-        self._judge(QualityParameters(rule=self._workspace.recipe.quality.rule))
+        current, defaults = self._workspace.recipe.quality, QualityParameters()
+        limits = {c.parameter for c in CRITERIA[current.rule]}
+        self._judge(
+            replace(current, **{name: getattr(defaults, name) for name in limits})
+        )
 
     def _arrange(self, rule_caption: str) -> None:
         """Put the rule above its limits, and what they lead to below."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cnmf.components import Components, Quality
-from napari_cnmf.quality.criteria import CRITERIA
+from napari_cnmf.quality.criteria import in_force
 from napari_cnmf.quality.doubt import distance_to_limits
 
 #: Which cells are stepped through.
@@ -26,7 +26,7 @@ CHOICES: dict[str, Callable[[Quality], np.ndarray]] = {
 
 def columns(components: Components, quality: Quality) -> dict[str, np.ndarray]:
     """Values (K,) by which cells can be put in order, by their names."""
-    scores = {c.score: c.name for c in reversed(CRITERIA[quality.rule])}
+    scores = {c.score: c.name for c in reversed(in_force(quality))}
     by_name = {scores[s]: getattr(quality, s) for s in reversed(scores)}
     return {
         "nearest to a limit": distance_to_limits(quality),

@@ -16,6 +16,7 @@ from qtpy.QtGui import QColor
 
 from napari_cnmf.colours import ACCEPTED, REJECTED
 from napari_cnmf.components import REASONS, Components, Quality
+from napari_cnmf.quality.criteria import looks_at_peaks
 from napari_cnmf.quality.explain import explain
 
 #: Which cells the table lists.
@@ -225,7 +226,7 @@ class CellModel(QAbstractTableModel):
 
 def _scores(quality: Quality) -> tuple[np.ndarray, np.ndarray]:
     """SNR and r value that the rule in force looks at."""
-    if quality.rule == "caiman":
+    if looks_at_peaks(quality.rule):
         return quality.caiman_snr, quality.caiman_r_value
     return quality.snr, quality.r_value
 

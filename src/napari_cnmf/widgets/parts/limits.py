@@ -46,7 +46,7 @@ class LimitSlider(QWidget):
         bounds = (item.metadata["low"], item.metadata["high"])
         self.limit = limit
         self.histogram = Histogram(
-            keeps_above=limit.direction != "at most", bounds=bounds, height_px=height_px
+            keeps_above=limit.keeps_above, bounds=bounds, height_px=height_px
         )
         self.number = editor_for(item, float)
         self.setToolTip(tooltip(item, float, optional=False))
@@ -126,7 +126,11 @@ class LimitSliders(QWidget):
         """Show where the limits stand among the scores, and who is accepted."""
         self._parameters = parameters
         for name, slider in self.sliders.items():
-            slider.show_limit(quality, getattr(parameters, name))
+            counts = slider.limit.is_asked_for(parameters)
+            known = getattr(quality, slider.limit.score) is not None
+            slider.setVisible(counts and known)
+            if known:
+                slider.show_limit(quality, getattr(parameters, name))
 
     def _slider(self, limit: Criterion, height_px: int) -> LimitSlider:
         """Make the slider of one limit."""

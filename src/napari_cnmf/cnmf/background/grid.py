@@ -40,6 +40,16 @@ class HatGrid:
     rows: Hats
     cols: Hats
 
+    @classmethod
+    def none(cls, field_shape: tuple[int, int]) -> HatGrid:
+        """Return a grid without nodes, for a background that has no local courses."""
+        return cls(
+            *(
+                Hats(np.zeros(n, np.int32), np.zeros(n, np.float32), 0)
+                for n in field_shape
+            )
+        )
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes, row by row."""
@@ -58,6 +68,8 @@ class HatGrid:
     @cached_property
     def shares(self) -> np.ndarray:
         """(pixels, 4) float32: their shares, which add up to one."""
+        if self.n_nodes == 0:
+            return np.zeros((len(self.rows.low) * len(self.cols.low), 4), np.float32)
         y, x = self.rows.part[:, None], self.cols.part[None]
         corners = [(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x]
         return np.stack([c.ravel() for c in corners], axis=1)
@@ -65,6 +77,8 @@ class HatGrid:
     def maps(self, weights: np.ndarray) -> sp.csc_array:
         """Hats times the weights of the pixels, (pixels, nodes) float32."""
         n_pixels = len(self.nodes)
+        if self.n_nodes == 0:
+            return sp.csc_array((n_pixels, 0), dtype=np.float32)
         indptr = np.arange(0, 4 * n_pixels + 1, 4, dtype=np.int32)
         values = (self.shares * weights[:, None]).ravel()
         shape = (n_pixels, self.n_nodes)

@@ -1,0 +1,83 @@
+"""Traces of a movie whose background is predicted from rings.
+
+With ``B = S W P (Z - A C)`` put in, the equations of the traces are ``Ã'A C = Ã'Z``,
+where Ã are the footprints minus what of them the rings would take for background
+(Zhou et al. 2018, doi:10.7554/eLife.28728). No background trace is solved for. To be
+shown and to be stored, the background is afterwards brought onto a grid of hats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Event
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from napari_cnmf.cnmf.background.grid import hat_grid
+from napari_cnmf.cnmf.background.ring import Ring
+from napari_cnmf.cnmf.model import Model
+from napari_cnmf.cnmf.parameters import CnmfParameters
+from napari_cnmf.cnmf.temporal import Demixed, NormalEquations
+from napari_cnmf.cnmf.traces import demix, project
+from napari_cnmf.compute import Backend, Stopwatch
+from napari_cnmf.movie import Movie
+from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.movie.normalised import bin_length
+
+_RIDGE = 1e-6
+
+
+def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
+    model: Model,
+    ring: Ring,
+    movie: Movie,
+    summary: SummaryImages,
+    parameters: CnmfParameters,
+    *,
+    backend: Backend,
+    watch: Stopwatch,
+    cancel: Event | None,
+) -> tuple[Model, Demixed]:
+    """Demix the traces of a model with a ring background, at the full frame rate.
+
+    Parameters
+    ----------
+    model : Model
+        Of the whole field, without nodes and modes.
+    ring : Ring
+        Its background.
+    movie, summary, parameters, backend, watch, cancel
+        As for `with_traces`.
+
+    Returns
+    -------
+    model : Model
+        With a grid that the background was brought onto.
+    demixed : Demixed
+        With that grid's time courses.
+    """
+    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
+    grid = hat_grid(model.valid, pitch)
+    nothing = np.zeros((grid.n_nodes, model.traces.shape[1]), np.float32)
+    shown = replace(
+        model,
+        grid=grid,
+        weights=model.valid.ravel().astype(np.float32),
+        background=nothing,
+    )
+    seen = replace(shown, footprints=ring.filtered(model.footprints))
+    target = project(
+        movie, summary, seen, backend=backend, watch=watch, cancel=cancel
+    ).target
+    gram = sp.csr_array(seen.footprints.T @ model.footprints, dtype=np.float32)
+    gram.sort_indices()
+    equations = NormalEquations(gram, target[: len(model)], len(model))
+    demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
+    explained = demixed.parts.calcium + demixed.parts.baseline
+    hats = shown.maps()
+    left = target[len(model) :] - (hats.T @ model.footprints) @ explained
+    overlaps = hats.T @ hats + _RIDGE * sp.eye_array(grid.n_nodes)
+    courses = splu(sp.csc_array(overlaps)).solve(left.astype(np.float64))
+    return shown, replace(demixed, background=courses.astype(np.float32))

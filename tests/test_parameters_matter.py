@@ -52,6 +52,7 @@ class Case:
 OVERLAPPING = {
     "merge.min_overlap": 0.0,
     "merge.min_correlation": 0.0,
+    "merge.max_overlap": 1.0,
     "merge.touching_correlation": 1.0,
 }
 TOUCHING = {
@@ -59,6 +60,13 @@ TOUCHING = {
     "merge.touching_share": 0.0,
     "merge.touching_correlation": 0.0,
     "merge.max_area_somas": 100.0,
+}
+# Several patches, whose modes become those of the field.
+LOW_RANK = {"background.model": "low_rank", "patches.patch_size_px": 32}
+ONE_PHOTON = {
+    "init.method": "corr_pnr",
+    "init.min_correlation": 0.1,
+    "init.min_pnr": 2.0,
 }
 # The tiny field is several patches.
 BENT = {"motion.mode": "piecewise", "motion.grid_step_px": 12}
@@ -133,6 +141,8 @@ CASES = {
     "init.sparsity_sd": Case(20.0, {"init.method": "sparse_nmf"}),
     "init.space_bin_px": Case(2),
     "init.time_bins": Case(2),
+    "init.min_correlation": Case(0.999, ONE_PHOTON),
+    "init.min_pnr": Case(1000.0, ONE_PHOTON),
     "init.second_search": Case(True, CUT_SMALL),
     "spatial.rounds": Case(1),
     "spatial.search": Case("ellipse"),
@@ -151,11 +161,16 @@ CASES = {
     "spatial.closing_px": Case(2, RAGGED),
     "spatial.pieces": Case("all", RAGGED),
     "spatial.min_piece_px": Case(1, {**RAGGED, "spatial.pieces": "all"}),
+    "background.model": Case("low_rank"),
+    "background.rank": Case(1, LOW_RANK),
+    "background.patch_rank": Case(2, LOW_RANK),
+    "background.ring_radius_diameters": Case(1.2, {"background.model": "ring"}),
     "background.pitch_diameters": Case(1.0),
     "background.smoothing_s": Case(0.5),
     "background.weight_smoothing_px": Case(5.0),
     "merge.min_overlap": Case(1.0, OVERLAPPING),
     "merge.min_correlation": Case(1.0, OVERLAPPING),
+    "merge.max_overlap": Case(0.0, OVERLAPPING | {"merge.min_overlap": 1.0}),
     "merge.touching_share": Case(1.0, TOUCHING),
     "merge.touching_correlation": Case(1.0, TOUCHING),
     "merge.max_area_somas": Case(0.1, TOUCHING),

@@ -12,9 +12,11 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.random import Generator
 
 from napari_cnmf import Components, Movie, Recipe, Result, run
 from napari_cnmf.compute import SerialBackend
@@ -62,34 +64,46 @@ class Found:
 def scenario(seed: int) -> Scenario:
     """Draw a kind of movie."""
     rng = np.random.default_rng([seed, 77])
-    diameter_px = float(np.exp(rng.uniform(np.log(4.5), np.log(26))))
-    side_px = 112 if diameter_px < 14 else 160
-    soma_px = np.pi / 4 * diameter_px**2
-    n_somata = max(3, int(rng.uniform(0.08, 0.35) * side_px**2 / soma_px))
-    rate_hz = float(rng.choice([10, 15, 30]))
+    diameter_px = float(np.exp(rng.uniform(np.log(5), np.log(26))))
+    side_px = 128 if diameter_px < 12 else round(9 * diameter_px + 20)
+    n_frames = int(rng.uniform(600, 1500))
+    told = float(rng.choice([1, np.exp(rng.uniform(np.log(0.7), np.log(1.45)))]))
     simulation = SimulationParameters(
         height_px=side_px,
         width_px=side_px,
         diameter_px=diameter_px,
-        frame_rate_hz=rate_hz,
-        n_frames=int(rng.uniform(20, 40) * rate_hz + 300),
-        n_somata=n_somata,
-        n_processes=int(n_somata * rng.choice([0.1, 0.4, 1.0])),
-        n_defocused=int(n_somata * rng.choice([0.1, 0.3, 0.6])),
-        n_fragments=int(n_somata * rng.choice([0, 0.4, 1.0])),
-        diameter_sigma=float(rng.uniform(0, 0.2)),
-        overlap_fraction=float(rng.uniform(0.05, 0.4)),
-        brightness=float(7 * rng.lognormal(0.2, 0.5)),
-        spike_dff=float(0.19 * rng.lognormal(0.2, 0.3)),
-        burst_rate_hz=float(0.15 * rng.lognormal(0, 0.4)),
-        neuropil=float(8.5 * rng.lognormal(0, 0.4)),
-        neuropil_modulation=float(0.06 * rng.lognormal(0.2, 0.6)),
-        n_domains=int(rng.choice([4, 8, 16, 32])),
+        frame_rate_hz=float(rng.choice([5, 7.5, 10, 15, 30, 30])),
+        n_frames=n_frames,
+        neuropil=float(8.5 * rng.lognormal(0.1, 0.35)),
+        neuropil_modulation=float(0.06 * rng.lognormal(0.3, 0.6)),
+        n_domains=int(rng.choice([4, 8, 8, 16, 32])),
         vessel_depth=float(rng.uniform(0.1, 0.5)),
-        motion_sd_px=float(rng.choice([0, 0, 0, 0, 1])),
+        bleaching=float(rng.choice([0.15, 0.15, 0.6])),
+        motion_sd_px=float(rng.choice([0, 1.2])),
+        max_nonrigid_px=float(rng.choice([0, 0, 0, 3])),
+        **_sources(side_px**2, diameter_px, rng),
     )
-    told_px = diameter_px * float(rng.uniform(0.75, 1.6))
-    return Scenario(simulation, told_px, float(rng.choice([0.02, 0.04, 0.08])))
+    return Scenario(simulation, diameter_px * told, float(rng.choice([0.05, 0.08])))
+
+
+def _sources(field_px: int, diameter_px: float, rng: Generator) -> dict[str, Any]:
+    """Draw what is in the field: in one movie of six, no cell at all."""
+    share = 0 if rng.random() < 1 / 6 else float(rng.uniform(0.05, 0.55))
+    n_somata = round(share * field_px / (np.pi / 4 * diameter_px**2))
+    others = n_somata if share else int(rng.choice([0, 30]))
+    size = max(1, 11 / diameter_px)  # small cells send as much light as large ones
+    return {
+        "n_somata": n_somata,
+        "n_processes": int(n_somata * rng.choice([0.1, 0.1, 0.4])),
+        "n_defocused": int(others * rng.choice([0.1, 0.2, 0.6])),
+        "n_fragments": int(others * rng.choice([0, 0.4, 1.0])),
+        "diameter_sigma": float(rng.choice([0, 0.1, 0.25, 0.35])),
+        "overlap_fraction": float(rng.uniform(0.05, 0.6)),
+        "min_distance_diameters": float(rng.choice([0.3, 0.42])),
+        "brightness": float(7 * size * rng.lognormal(0, 0.45)),
+        "spike_dff": float(0.19 * rng.lognormal(0.1, 0.3)),
+        "burst_rate_hz": float(0.15 * rng.lognormal(0, 0.4)),
+    }
 
 
 def find(kind: Scenario, seed: int) -> Found:
@@ -101,7 +115,7 @@ def find(kind: Scenario, seed: int) -> Found:
         kind.told_diameter_px,
         **{
             "init.min_event_energy": kind.min_event_energy,
-            "motion.mode": "rigid" if kind.simulation.motion_sd_px > 0 else "none",
+            "motion.mode": "auto" if kind.simulation.motion_sd_px > 0 else "none",
         },
     )
     found = result.components

@@ -302,7 +302,8 @@ def search(movie: np.ndarray, parameters: InitParameters):
         above = np.maximum(blurred / noise - parameters.event_threshold_sd, 0)
         energy = (above**2).sum(axis=2)
         best = np.unravel_index(energy.argmax(), energy.shape)
-        if energy[best] < parameters.min_event_energy * max(start.shape[2], 300):
+        bins = (500 * max(start.shape[2], 180)) ** 0.5
+        if energy[best] < parameters.min_event_energy * bins:
             return found
         y, x = np.multiply(best, step)
         rows = slice(max(y - half, 0), min(y + half + 1, movie.shape[0]))

@@ -375,7 +375,10 @@ def test_a_border_without_data_is_like_that_of_a_smaller_field(truth, correction
     assert not found.background.maps.toarray()[~valid.ravel()].any()
     assert len(found) == len(expected)
     cut = found.footprints.toarray()[valid.ravel()]
-    assert (cut * expected.footprints.toarray()).sum(axis=0).min() > 0.99
+    cosines = (cut * expected.footprints.toarray()).sum(axis=0)
+    # Rounding may tip the balance between two cells that overlap.
+    assert cosines.min() > 0.9
+    assert (cosines > 0.99).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", ["moved", "dark", "saturated"])

@@ -9,9 +9,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from small_runs import clear_somata, matched
 
 from napari_cnmf.cnmf.patches import patch_grid
 from napari_cnmf.formats.results import load
+from napari_cnmf.movie import Movie
 from napari_cnmf.widgets.session import session
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -67,3 +69,17 @@ def test_the_batch_leaves_a_damaged_movie_out(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert {row["movie"] for row in rows} == {good[0].name}
     assert "damaged.tif is left out" in capsys.readouterr().out
+
+
+def test_the_steps_find_the_clear_cells(tmp_path, capsys):
+    walk = example("step_by_step")
+    truth = walk.simulated_movie()
+    cells, kept = walk.main(Movie.from_array(truth.movie), tmp_path)
+    found = [j for _, j in matched(cells.select(kept), truth)]
+    clear = clear_somata(truth)
+    recall = np.isin(clear, found).mean()
+    precision = len(found) / kept.sum()
+    assert recall >= 0.9
+    assert precision >= 0.7
+    assert (tmp_path / "step_by_step.png").stat().st_size > 10_000
+    assert f"{len(cells)}\n{kept.sum()}\n" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import to_components
 from napari_cnmf.cnmf.background.grid import HatGrid
+from napari_cnmf.cnmf.background.low_rank import find_modes
 from napari_cnmf.cnmf.denoising import Denoiser
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters, TemporalParameters
@@ -40,7 +41,8 @@ def components_from_arrays(
         (K, T), raw, in the movie's units where the footprints have none: CaImAn's
         C + YrA. What is above their baseline counts as denoised.
     background_maps : ndarray or sparse matrix, optional
-        (Y*X, n) or (n, Y, X). Without any, update traces before footprints.
+        (Y*X, n) or (n, Y, X). Without it, one map is fitted to what the footprints
+        and traces leave over.
     background_traces : ndarray, optional
         (n, T).
 
@@ -53,19 +55,23 @@ def components_from_arrays(
     InputError
         If sizes do not fit, or a footprint is empty.
     """
-    n_frames = recording.movie.n_frames
+    columns = _columns(recording, footprints, traces, "footprints")
+    rows = np.asarray(traces, np.float32)
     if background_maps is None or background_traces is None:
-        background_maps = sp.csc_array((recording.valid.size, 0))
-        background_traces = np.zeros((0, n_frames))
+        maps, courses = find_modes(recording.pixels - columns.tocsr() @ rows, 1)
+        modes = sp.csc_array(maps)
+    else:
+        modes = _columns(recording, background_maps, background_traces, "background")
+        courses = np.asarray(background_traces, np.float32)
     model = Model(
         valid=recording.valid,
-        footprints=_columns(recording, footprints, traces, "footprints"),
-        traces=np.asarray(traces, np.float32),
-        origin=Origin.unknown(len(traces)),
+        footprints=columns,
+        traces=rows,
+        origin=Origin.unknown(len(rows)),
         grid=HatGrid.none(recording.movie.field_shape),
         weights=np.zeros(recording.valid.size, np.float32),
-        modes=_columns(recording, background_maps, background_traces, "background"),
-        background=np.asarray(background_traces, np.float32),
+        modes=modes,
+        background=courses,
     )
     empty = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
     if len(empty):

@@ -141,13 +141,13 @@ def to_model(
     maps = sp.csc_array(sp.diags_array(gain) @ background.maps)
     courses = bin_traces(background.traces, bin_frames)
     grid = field_grid(valid, parameters)
-    weights = np.zeros(valid.size, np.float32)
+    weights: np.ndarray = np.zeros(valid.size, np.float32)
     modes = sp.csc_array((valid.size, 0), dtype=np.float32)
     if grid.n_nodes == 0:
         modes, courses = join_modes(maps, courses, parameters.background.rank)
     elif grid.n_nodes == len(courses):
         # The hats of a pixel add up to one, so the rows of the maps give its weight.
-        weights = np.asarray(maps.sum(axis=1)).ravel()
+        weights = np.asarray(maps.sum(axis=1), np.float32).ravel()
     else:
         weights = valid.ravel().astype(np.float32)
         courses = _regridded(grid.maps(weights), maps, courses)
@@ -157,7 +157,7 @@ def to_model(
         traces=bin_traces(components.denoised, bin_frames),
         origin=components.origin or Origin.unknown(len(components)),
         grid=grid,
-        weights=weights.astype(np.float32),
+        weights=weights,
         modes=modes,
         background=courses.astype(np.float32),
         fates=components.fates,

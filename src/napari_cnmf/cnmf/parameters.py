@@ -63,8 +63,9 @@ class InitParameters(Parameters):
     )
     min_event_energy: float = param(
         0.08,
-        "The search stops at candidates with less event energy (mean square above the "
-        "threshold, in units of the noise variance). Lower finds dimmer cells.",
+        "The search stops at candidates with less event energy: the mean square above "
+        "the threshold, in units of the noise variance, for a recording of 500 time "
+        "bins; it falls with the root of the length. Lower finds dimmer cells.",
         low=0,
         high=1e4,
     )

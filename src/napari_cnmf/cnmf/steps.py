@@ -68,6 +68,7 @@ def initialise_components(
         masks = masks_from(masks, recording.movie.field_shape, diameter_px)
     n_max = parameters.patches.max_components
     found = initialise(pixels, valid, parameters.init, n_max, masks)
+    found = found.select(np.flatnonzero(np.diff(found.footprints.indptr)))
     rank = parameters.background.rank
     background = replace(parameters.background, patch_rank=rank)
     whole = replace(parameters, background=background)

@@ -28,7 +28,8 @@ FALLBACK_PX = 4.0
 LEAST_SKEWNESS = 1.25
 _SMALLEST_PX = 1.2
 # Of the root mean square radius; then simulated movies with diameters of 6 to 26 px,
-# dense, dim, sparse or with strong neuropil, come out right within 15 %.
+# dense, dim, sparse or with strong neuropil, come out right within 15 %; the smallest,
+# which the optics blur, up to 19 % too large, at which the search finds them better.
 _HALF_SIZE_PER_RADIUS = 0.88
 _MOST_CELLS = 25
 # Of one size, in one window, and independent. Movies of neuropil alone have up to 5,

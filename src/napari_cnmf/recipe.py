@@ -26,6 +26,7 @@ from napari_cnmf.cnmf.parameters import (
     SpatialParameters,
     TemporalParameters,
 )
+from napari_cnmf.cnmf.proposals.resolve import resolved
 from napari_cnmf.errors import InputError, MissingFileError, ParameterError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.caiman_parameters import settings_from_caiman
@@ -37,6 +38,7 @@ from napari_cnmf.movie.parameters import (
     StoreParameters,
 )
 from napari_cnmf.parameters import Parameters, base_type, constraint
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.provenance import digest
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.summary.parameters import SummaryParameters
@@ -204,15 +206,21 @@ class Recipe:
         """SHA-256 of all values."""
         return digest(self.to_dict())
 
-    def cnmf(self) -> CnmfParameters:
-        """Gather what the factorisation needs, the indicator's kinetics resolved."""
+    def cnmf(self, proposals: Iterable[Proposal] = ()) -> CnmfParameters:
+        """Gather what the factorisation needs, the indicator's kinetics resolved.
+
+        Parameters
+        ----------
+        proposals : iterable of Proposal
+            From `propose`, for what is on auto.
+        """
         acquisition = self.acquisition
         decay_s, rise_s = INDICATORS[acquisition.indicator]
         if acquisition.decay_time_s is not None:
             decay_s = acquisition.decay_time_s
         if acquisition.rise_time_s is not None:
             rise_s = acquisition.rise_time_s
-        return CnmfParameters(
+        parameters = CnmfParameters(
             patches=self.patches,
             init=self.init,
             spatial=self.spatial,
@@ -222,6 +230,7 @@ class Recipe:
             decay_s=decay_s,
             rise_s=rise_s,
         )
+        return resolved(parameters, proposals)
 
     def _groups(self) -> Iterator[Parameters]:
         """All parameter groups, in order."""

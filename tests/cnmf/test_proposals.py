@@ -10,11 +10,12 @@ import pytest
 import tifffile
 
 from napari_cnmf.cnmf.parameters import CnmfParameters, InitParameters
-from napari_cnmf.cnmf.proposals import disagreements, propose, resolved
-from napari_cnmf.cnmf.proposals.proposal import DECAY, HALF_SIZE, Proposal
+from napari_cnmf.cnmf.proposals.propose import propose
+from napari_cnmf.cnmf.proposals.resolve import disagreements, resolved
 from napari_cnmf.cnmf.proposals.sample import Sampler, Window
 from napari_cnmf.compute import SerialBackend, ThreadBackend
 from napari_cnmf.movie import Movie
+from napari_cnmf.proposal import DECAY, HALF_SIZE, Proposal
 from napari_cnmf.simulation import SimulationParameters, simulate
 from napari_cnmf.summary.parameters import SummaryParameters
 from napari_cnmf.summary.stage import summarise
@@ -201,8 +202,10 @@ def test_only_what_is_auto_is_filled_in(usual_proposals):
     made = usual_proposals.values()
     given = CnmfParameters()
     assert resolved(given, made) == given
-    auto = resolved(replace(given, decay_s=None), made)
-    assert auto == replace(given, decay_s=usual_proposals[DECAY].value)
+    auto = replace(given, init=InitParameters(neuron_half_size_px=None), decay_s=None)
+    measured = InitParameters(neuron_half_size_px=usual_proposals[HALF_SIZE].value)
+    # The decay time is left to the cells that will be found.
+    assert resolved(auto, made) == replace(given, init=measured, decay_s=None)
 
 
 def test_given_values_far_from_the_movie_are_told(usual_proposals):

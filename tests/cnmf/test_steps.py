@@ -8,6 +8,18 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from cnmf import cnmf_twins as twins
+from cnmf.step_movies import (
+    CENTRES,
+    FIELD,
+    IMAGES,
+    MOVIE,
+    N_FRAMES,
+    PARAMETERS,
+    RATE_HZ,
+    TRACES,
+    assert_sound,
+    pairs_with_truth,
+)
 from scipy.optimize import nnls
 
 from napari_cnmf.cnmf.arrays import components_from_arrays
@@ -16,10 +28,8 @@ from napari_cnmf.cnmf.hals import alternate
 from napari_cnmf.cnmf.initialise.methods import initialise
 from napari_cnmf.cnmf.parameters import (
     BackgroundParameters,
-    CnmfParameters,
     InitParameters,
     MergeParameters,
-    TemporalParameters,
 )
 from napari_cnmf.cnmf.recording import prepare
 from napari_cnmf.cnmf.steps import (
@@ -30,31 +40,6 @@ from napari_cnmf.cnmf.steps import (
     update_temporal,
 )
 from napari_cnmf.errors import InputError, ParameterError
-from napari_cnmf.movie import Movie
-
-FIELD, N_FRAMES, RATE_HZ = (36, 44), 400, 10.0
-CENTRES = [(9, 9), (20, 25), (24, 32), (30, 8)]
-IMAGES = np.array([twins.disc(FIELD, centre, 4.0) for centre in CENTRES])
-TRACES = 60 * twins.transients(len(CENTRES), N_FRAMES, seed=3)
-PARAMETERS = CnmfParameters(
-    init=InitParameters(method="variance", n_components=5, neuron_half_size_px=3),
-    background=BackgroundParameters(model="low_rank", rank=1),
-    temporal=TemporalParameters(method="constrained", ar_order=2),
-)
-
-
-def recorded(seed=0):
-    """Movie (T, Y, X) of four cells on a background that goes up and down."""
-    rng = np.random.default_rng(seed)
-    level = 200 + 100 * rng.random(FIELD)
-    noise_sd = 5 + 5 * rng.random(FIELD)
-    course = 1 + 0.05 * np.sin(np.arange(N_FRAMES) / 15)
-    movie = np.tensordot(TRACES.T, IMAGES, 1) + course[:, None, None] * level
-    movie += noise_sd * rng.standard_normal(movie.shape)
-    return movie.astype(np.float32), noise_sd
-
-
-MOVIE, NOISE_SD = recorded()
 
 
 @pytest.fixture(scope="module")
@@ -65,88 +50,6 @@ def recording():
 @pytest.fixture(scope="module")
 def started(recording):
     return initialise_components(recording, PARAMETERS)
-
-
-def pairs_with_truth(components):
-    """Correlation (K, 4) of raw traces with the true ones."""
-    return np.corrcoef(components.raw, TRACES)[: len(components), len(components) :]
-
-
-def assert_sound(components, recording):
-    """Unit norms, and background and cells that add up to the mean of the movie."""
-    norms = np.sqrt(components.footprints.power(2).sum(axis=0))
-    np.testing.assert_allclose(norms, 1, rtol=1e-5)
-    background = components.background
-    moving = components.footprints @ components.denoised.mean(axis=1)
-    moving += background.maps @ background.traces.mean(axis=1)
-    mean = moving.reshape(FIELD) + background.constant
-    np.testing.assert_allclose(mean, recording.mean, rtol=1e-5)
-    assert components.frame_rate_hz == RATE_HZ
-    np.testing.assert_array_equal(components.pixel_noise, recording.noise)
-
-
-# ---------------------------------------------------------------- prepare
-
-
-@pytest.mark.parametrize("method", ["mean", "median", "logmexp"])
-def test_every_method_finds_the_noise_without_bias(method):
-    noise = prepare(MOVIE, RATE_HZ, noise_method=method, max_frames=300).noise
-    assert np.median(noise / NOISE_SD) == pytest.approx(1, abs=0.05)
-
-
-def test_pixels_are_without_mean_and_in_units_of_the_noise(recording):
-    wanted = (MOVIE - MOVIE.mean(axis=0)) / recording.noise
-    pixels = wanted.reshape(N_FRAMES, -1).T
-    np.testing.assert_allclose(recording.pixels, pixels, atol=1e-3)
-
-
-def test_the_first_frames_can_be_removed():
-    part = prepare(MOVIE, RATE_HZ, remove_first_frames=50)
-    np.testing.assert_array_equal(part.movie.read(), MOVIE[50:])
-    np.testing.assert_array_equal(part.mean, prepare(MOVIE[50:], RATE_HZ).mean)
-
-
-def test_missing_values_are_counted_and_refused():
-    movie = MOVIE.copy()
-    movie[3:5, 7, 7] = np.nan
-    with pytest.raises(InputError, match=r"^2 of the movie's 633600 values"):
-        prepare(movie, RATE_HZ)
-
-
-def test_the_frame_rate_is_the_movies_or_must_be_given():
-    movie = Movie.from_array(MOVIE, frame_rate_hz=8.0)
-    assert prepare(movie).movie.frame_rate_hz == 8
-    assert prepare(movie, 4.0).movie.frame_rate_hz == 4
-    with pytest.raises(InputError, match="frame_rate_hz"):
-        prepare(MOVIE)
-
-
-def test_pixels_that_never_change_hold_no_data():
-    movie = MOVIE.copy()
-    movie[:, :3] = 17
-    outside = np.ones(FIELD, bool)
-    outside[:, :2] = False
-    valid = prepare(movie, RATE_HZ, valid=outside).valid
-    assert not valid[:3].any()
-    assert not valid[:, :2].any()
-    assert valid[3:, 2:].all()
-
-
-def test_traces_are_drawn_over_frames_that_are_left_out():
-    peak = int(TRACES[0, 50:-50].argmax()) + 50
-    gap = range(peak + 1, peak + 4)
-    movie = MOVIE.copy()
-    movie[gap] = 3000
-    known = Movie.from_array(movie, frame_rate_hz=RATE_HZ).with_(left_out=tuple(gap))
-    recording = prepare(known)
-    without = np.delete(MOVIE, gap, axis=0)
-    np.testing.assert_allclose(recording.mean, without.mean(axis=0), rtol=1e-5)
-    assert not recording.pixels[:, gap].any()
-    cells = initialise_components(recording, PARAMETERS)
-    raw = cells.raw[pairs_with_truth(cells)[:, 0].argmax()]
-    ends = raw[[*range(peak - 2, peak + 1), *range(peak + 4, peak + 7)]]
-    np.testing.assert_allclose(raw[gap].mean(), ends.mean(), atol=0.1 * raw.max())
-    assert raw[gap].mean() > 0.3 * raw.max()
 
 
 # ---------------------------------------------------------------- the walk
@@ -391,6 +294,11 @@ def test_what_does_not_merge_stays_as_it_is(recording):
     assert merge_components(recording, cells, strict) is cells
 
 
+def test_cells_that_share_no_pixel_never_merge(recording):
+    cells = components_from_arrays(recording, IMAGES[[0, 3]], TRACES[[0, 0]])
+    assert merge_components(recording, cells, PARAMETERS) is cells
+
+
 def test_the_strongest_member_stands_for_all_if_not_fast(recording):
     cells = halves(recording)
     found = merge_components(recording, cells, PARAMETERS, fast=False)
@@ -439,3 +347,9 @@ def test_arrays_of_another_movie_are_refused(recording):
         components_from_arrays(recording, IMAGES, TRACES, IMAGES[:1], TRACES)
     with pytest.raises(InputError, match="Footprint 0 is empty"):
         components_from_arrays(recording, 0 * IMAGES, TRACES)
+
+
+def test_a_ring_background_is_refused_by_single_steps(recording):
+    ring = replace(PARAMETERS, background=BackgroundParameters(model="ring"))
+    with pytest.raises(ParameterError, match=r"background\.model.*ring"):
+        initialise_components(recording, ring)

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_run(commands)
     for name, what in _STAGES.items():
         _add_stage(commands, name, what)
+    _add_propose(commands)
     _add_apply(commands)
     _add_info(commands)
     _add_export(commands)
@@ -44,6 +45,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument(
         "--recipe", type=Path, metavar="FILE.toml", help="parameters, in TOML"
     )
+    _add_seeds(run)
     _add_settings(run)
     _add_workers(run)
     run.add_argument(
@@ -56,9 +58,22 @@ def _add_stage(commands: argparse._SubParsersAction, name: str, what: str) -> No
     """Add the command that runs one stage again."""
     stage = commands.add_parser(name, help=what)
     stage.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    if name == "fit":
+        _add_seeds(stage)
     _add_settings(stage)
     _add_workers(stage)
-    stage.set_defaults(module="running", function="run_stage", stage=name)
+    given = {"seeds": None, "stage": name}
+    stage.set_defaults(module="running", function="run_stage", **given)
+
+
+def _add_propose(commands: argparse._SubParsersAction) -> None:
+    """Add the command that asks the movie for parameters."""
+    propose = commands.add_parser(
+        "propose", help="measure neuron size, decay time and more in the movie"
+    )
+    propose.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    _add_workers(propose)
+    propose.set_defaults(module="running", function="print_proposals")
 
 
 def _add_apply(commands: argparse._SubParsersAction) -> None:
@@ -127,6 +142,16 @@ def _add_output(
     """Add the place that results go to."""
     parser.add_argument(
         "--output", type=Path, metavar="PATH", required=required, help=what
+    )
+
+
+def _add_seeds(parser: argparse.ArgumentParser) -> None:
+    """Add the cells to begin with."""
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        metavar="FILE",
+        help="begin with these cells: a labels image, points (csv) or another result",
     )
 
 

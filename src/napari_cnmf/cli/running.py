@@ -6,12 +6,14 @@ from argparse import Namespace
 
 from napari_cnmf.cli.console import say, working
 from napari_cnmf.cli.summary import summarise_run
+from napari_cnmf.cnmf.proposals.propose import propose
+from napari_cnmf.cnmf.proposals.resolve import disagreements
 from napari_cnmf.compute import local_backend
 from napari_cnmf.formats.results import load
 from napari_cnmf.pipeline.apply import apply_registration
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.runner import rerun, run
-from napari_cnmf.pipeline.stages import stage_named
+from napari_cnmf.pipeline.stages import registered_movie, stage_named, summary_of
 from napari_cnmf.recipe import Recipe
 
 
@@ -25,6 +27,7 @@ def run_movie(options: Namespace) -> None:
             options.movie,
             recipe,
             options.output,
+            seeds=options.seeds,
             backend=backend,
             overwrite=options.overwrite,
             **work,
@@ -39,12 +42,39 @@ def run_stage(options: Namespace) -> None:
     backend = local_backend(options.workers)
     with working() as work:
         result = rerun(
-            stage.name, folder.path, options.settings, backend=backend, **work
+            stage.name,
+            folder.path,
+            options.settings,
+            seeds=options.seeds,
+            backend=backend,
+            **work,
         )
     dropped = [name for name in stage.outdates if name in before]
     if dropped:
         say(f"\nMade of the old outcome and dropped: {', '.join(dropped)}.")
     summarise_run(result, folder.path)
+
+
+def print_proposals(options: Namespace) -> None:
+    """Print what the registered movie of a result says of parameters."""
+    folder = RunFolder(options.folder)
+    result = load(folder.result)
+    movie, summary = registered_movie(folder, result), summary_of(result)
+    parameters = Recipe.from_toml(result.recipe).cnmf()
+    with local_backend(options.workers) as backend, working() as work:
+        proposals = propose(
+            movie,
+            summary,
+            backend=backend,
+            rise_s=parameters.rise_s,
+            cancel=work["cancel"],
+        )
+    for proposal in proposals:
+        certainty = "" if proposal.confident else ", a guess"
+        say(f"{proposal.parameter}: {proposal.in_words}{certainty}")
+        say(f"  {proposal.evidence}")
+    for sentence in disagreements(parameters, proposals):
+        say(f"\n{sentence}")
 
 
 def apply(options: Namespace) -> None:

@@ -98,7 +98,8 @@ def fit(
     backend : Backend
         Where patches and blocks of frames are worked on.
     masks : csc_array, optional
-        (Y*X, K), where a seeded search begins; see `masks_from`.
+        (Y*X, K), where a seeded search begins; see `masks_from`. Each becomes one
+        component, whose id is the number of its mask.
     progress : callable
         Told after each patch, whose `PatchResult` is the payload, and each block.
     cancel : threading.Event, optional
@@ -127,15 +128,21 @@ def fit(
         found.append(result)
         watch.advance(1, result)
 
-    solver = PatchSolver(movie, summary, parameters, bin_frames, masks)
+    seeds = masks if parameters.init.method == "seeded" else None
+    solver = PatchSolver(movie, summary, parameters, bin_frames, seeds)
     backend.run(solver, grid, collect, cancel)
     model = _joined(found, gains(summary) > 0, parameters)
-    model = drop_duplicates(model, "fit")
-    model = merge(model, parameters.merge, parameters.init.diameter_px, "fit")
+    if seeds is None:
+        model = drop_duplicates(model, "fit")
+        model = merge(model, parameters.merge, parameters.init.diameter_px, "fit")
+        ids = np.arange(len(model))
+    else:
+        model = model.select(np.argsort(model.origin.rank))
+        ids = model.origin.rank
     watch = Stopwatch(progress, "fit traces", movie.n_frames, "frames")
     return with_traces(
         model,
-        np.arange(len(model)),
+        ids,
         movie,
         summary,
         parameters,
@@ -179,26 +186,38 @@ class PatchSolver:
         )
         valid = gains(self.summary, patch.rows, patch.cols) > 0
         corner = patch.rows.start, patch.cols.start
-        masks = self._masks_here(patch)
+        numbers, masks = self._masks_here(patch)
         model = fit_local(movie, valid, self.parameters, denoiser, masks, corner)
-        return self._owned(patch, model)
+        return self._owned(patch, _placed(model, patch, numbers))
 
-    def _masks_here(self, patch: Patch) -> sp.csc_array | None:
-        """Masks with pixels in a patch."""
+    def _masks_here(
+        self, patch: Patch
+    ) -> tuple[np.ndarray | None, sp.csc_array | None]:
+        """Numbers of the masks with pixels in a patch, and what it sees of these."""
         if self.masks is None:
-            return None
+            return None, None
         y, x = _pixels(patch)
         here = self.masks.tocsr()[y * self.movie.field_shape[1] + x].tocsc()
-        return here[:, np.flatnonzero(np.diff(here.indptr))]
+        numbers = np.flatnonzero(np.diff(here.indptr))
+        return numbers, here[:, numbers]
+
+    def _in_core(self, patch: Patch, model: Model) -> np.ndarray:
+        """Whether a patch keeps each of its cells.
+
+        It does so by their centres; of marked cells by those of their masks, which are
+        known, so that exactly one patch keeps each.
+        """
+        if self.masks is None:
+            margin = _OWNED_DIAMETERS * self.parameters.init.diameter_px
+            return patch.owns(_centres(model.footprints, *_pixels(patch)), margin)
+        n_y, n_x = self.movie.field_shape
+        centres = _centres(self.masks, *np.divmod(np.arange(n_y * n_x), n_x))
+        return patch.owns(centres[model.origin.rank])
 
     def _owned(self, patch: Patch, model: Model) -> PatchResult:
         """Cut a patch's model to its core, in pixels of the field."""
-        model = _placed(model, patch)
         y, x = _pixels(patch)
-        mass = model.footprints.sum(axis=0)
-        centres = np.stack([(model.footprints.T @ axis) / mass for axis in (y, x)], 1)
-        margin = _OWNED_DIAMETERS * self.parameters.init.diameter_px
-        owned = patch.owns(centres, margin)
+        owned = self._in_core(patch, model)
         elsewhere = dict.fromkeys(np.flatnonzero(~owned).tolist(), _LEFT_TO_NEIGHBOUR)
         model = model.without(elsewhere, "patch border")
         rows, cols = patch.core_rows, patch.core_cols
@@ -227,6 +246,12 @@ def _pixels(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
     return y + patch.rows.start, x + patch.cols.start
 
 
+def _centres(maps: sp.csc_array, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Centres of mass (n, 2) of maps whose pixels lie at (y, x)."""
+    mass = maps.sum(axis=0)
+    return np.stack([(maps.T @ axis) / mass for axis in (y, x)], axis=1)
+
+
 def _moved(maps: sp.csc_array, place: np.ndarray, n_pixels: int) -> sp.csc_array:
     """Put maps (patch pixels, n) to their places in the field."""
     pixels = place[maps.indices].astype(np.int32)
@@ -234,13 +259,17 @@ def _moved(maps: sp.csc_array, place: np.ndarray, n_pixels: int) -> sp.csc_array
     return sp.csc_array((maps.data, pixels, maps.indptr), shape=shape)
 
 
-def _placed(model: Model, patch: Patch) -> Model:
-    """Tell the records of a patch's model where in the field it lies."""
+def _placed(model: Model, patch: Patch, numbers: np.ndarray | None) -> Model:
+    """Tell the records of a patch's model where in the field it lies.
+
+    A marked cell ranks as its mask does in the field; `numbers` are those of the masks.
+    """
     corner = np.array([patch.rows.start, patch.cols.start])
     old = model.origin
     origin = replace(
         old,
         patch=np.full_like(old.patch, patch.number),
+        rank=old.rank if numbers is None else numbers[old.rank],
         seed_yx=old.seed_yx + corner,
         box=old.box + np.tile(corner, 2),
     )
@@ -249,6 +278,7 @@ def _placed(model: Model, patch: Patch) -> Model:
         replace(
             fate,
             patch=patch.number,
+            rank=fate.rank if numbers is None else int(numbers[fate.rank]),
             y=fate.y + y,
             x=fate.x + x,
             into_patch=patch.number if fate.into_rank >= 0 else -1,

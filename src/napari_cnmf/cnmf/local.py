@@ -30,6 +30,7 @@ _SWEEPS = 2
 _PEAK_BINS = 5
 _MIN_PEAK_SD = 4.0
 _MIN_AREA_SOMAS = 0.2
+_NO_DATA = "its mask lies where the movie has no data"
 
 
 def fit_local(
@@ -63,6 +64,7 @@ def fit_local(
     """
     n_max = parameters.patches.max_components
     found = initialise(movie, valid, parameters.init, n_max, masks)
+    again = parameters.init.second_search and parameters.init.method != "seeded"
     model = started(movie, valid, found, parameters)
     if parameters.background.model != "ring":
         model = update_traces(movie, model, denoiser)
@@ -70,7 +72,7 @@ def fit_local(
         model = _with_ring(movie, model, parameters, corner)
         above = _without_ring(movie, model)
         model = _round(above, model, parameters, denoiser, f"round {number}")
-        if number == 1 and parameters.init.second_search:
+        if number == 1 and again:
             model = _search_again(above, model, parameters)
     model = _with_ring(movie, model, parameters, corner)
     if not model.grid.n_nodes:
@@ -123,10 +125,41 @@ def _round(
     step: str,
 ) -> Model:
     """Outline, demix, merge."""
+    outlined = update_footprints(movie, model, parameters)
+    if parameters.init.method == "seeded":
+        return update_traces(movie, all_kept(model, outlined, step), denoiser)
     diameter_px = parameters.init.diameter_px
-    model = _pruned(update_footprints(movie, model, parameters), diameter_px, step)
+    model = _pruned(outlined, diameter_px, step)
     model = _pruned(update_traces(movie, model, denoiser), diameter_px, step)
     return merge(model, parameters.merge, diameter_px, step)
+
+
+def all_kept(before: Model, outlined: Model, step: str) -> Model:
+    """Keep every cell that was marked: one that vanished has its footprint again.
+
+    Whoever marks a cell wants its trace, silent or not, and two neighbours as two. What
+    speaks against it is left to the evaluation.
+
+    Parameters
+    ----------
+    before, outlined : Model
+        The same cells before and after a spatial update.
+    step : str
+        When, for the record.
+
+    Returns
+    -------
+    Model
+        Without those that never had a pixel.
+    """
+    gone = np.diff(outlined.footprints.indptr) == 0
+    former = sp.diags_array(gone.astype(np.float32))
+    # What is left of a vanished cell is empty, so that nothing is counted twice.
+    footprints = sp.csc_array(outlined.footprints + before.footprints @ former)
+    footprints.eliminate_zeros()
+    empty = np.flatnonzero(np.diff(footprints.indptr) == 0)
+    model = replace(outlined, footprints=footprints.sorted_indices())
+    return model.without(dict.fromkeys(empty.tolist(), _NO_DATA), step)
 
 
 def _pruned(model: Model, diameter_px: float, step: str) -> Model:
@@ -158,10 +191,8 @@ def _search_again(movie: np.ndarray, model: Model, parameters: CnmfParameters) -
     residual = movie - model.footprints.tocsr() @ model.traces
     residual -= model.maps().tocsr() @ model.background
     room = parameters.patches.max_components - len(model)
-    # What is wanted at most per patch, and what was seeded, the first search has found.
+    # What is wanted at most per patch, the first search has found.
     search = replace(parameters.init, n_components=None)
-    if search.method == "seeded":
-        search = replace(search, method="event_energy")
     found = initialise(residual, model.valid, search, room)
     ranks = (*model.origin.rank, *(fate.rank for fate in model.fates), -1)
     return replace(

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from napari_cnmf.parameters import Parameters, param
 
+_USUAL_HALF_SIZE_PX = 4.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchParameters(Parameters):
@@ -45,9 +47,10 @@ class InitParameters(Parameters):
 
     group: ClassVar[str] = "init"
 
-    neuron_half_size_px: float = param(
-        4.0,
-        "Half the width of a typical cell body. All other lengths follow from it.",
+    neuron_half_size_px: float | None = param(
+        _USUAL_HALF_SIZE_PX,
+        "Half the width of a typical cell body. All other lengths follow from it. Auto "
+        "measures it in the movie.",
         unit="px",
         low=1,
         high=100,
@@ -76,6 +79,12 @@ class InitParameters(Parameters):
         "'corr_pnr' is for one-photon movies; 'seeded' starts from given outlines.",
         choices=("event_energy", "variance", "sparse_nmf", "corr_pnr", "seeded"),
         caiman="init.method_init (other words)",
+    )
+    seeds: str = param(
+        "",
+        "File with the cells that a 'seeded' search begins with: a labels image (tif, "
+        "npy, npz), points (csv with columns y and x) or an earlier results.h5. Each "
+        "stays one component: none is merged, added or dropped for being dim.",
     )
     n_components: int | None = param(
         None,
@@ -149,14 +158,19 @@ class InitParameters(Parameters):
     second_search: bool = param(
         False,
         "Search the residual once more after the first cells were outlined: a few "
-        "more dim cells for half as much time again.",
+        "more dim cells for half as much time again (not 'seeded').",
         advanced=True,
     )
 
     @property
+    def half_size_px(self) -> float:
+        """Half-size of a cell body; a usual one as long as it is not measured."""
+        return self.neuron_half_size_px or _USUAL_HALF_SIZE_PX
+
+    @property
     def diameter_px(self) -> float:
         """Diameter of a cell body: its half-size is told as a Gaussian's width."""
-        return 2.75 * self.neuron_half_size_px
+        return 2.75 * self.half_size_px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,7 +378,8 @@ class MergeParameters(Parameters):
 
     min_overlap: float = param(
         0.5,
-        "Components merge if they share more than this of the smaller one's pixels ...",
+        "Components merge if they share more than this of the smaller one's pixels ... "
+        "(What 'seeded' began with never merges.)",
         low=0.0,
         high=1.0,
     )

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf.assemble import to_model, with_traces
+from napari_cnmf.cnmf.local import all_kept
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
@@ -58,8 +59,8 @@ def refit(
     Returns
     -------
     Components
-        Without those whose footprint vanished or that turned out to be one cell; not
-        yet evaluated.
+        Without those whose footprint vanished or that turned out to be one cell, unless
+        they were marked (a seeded search); not yet evaluated.
 
     Raises
     ------
@@ -72,10 +73,12 @@ def refit(
     model = to_model(components, summary, parameters, bin_length(movie))
     n_cores = len(_cores(movie, parameters))
     watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
-    model = _respaced(movie, summary, model, parameters, backend, watch, cancel)
-    gone = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
-    model = model.without(dict.fromkeys(gone.tolist(), _VANISHED), "refit")
-    model = merge(model, parameters.merge, parameters.init.diameter_px, "refit")
+    outlined = _respaced(movie, summary, model, parameters, backend, watch, cancel)
+    if parameters.init.method == "seeded":
+        model = all_kept(model, outlined, "refit")
+        _tell_alike(model, parameters)
+    else:
+        model = _merged(outlined, parameters)
     ids = _ids(components, model)
     watch = Stopwatch(progress, "refit traces", movie.n_frames, "frames")
     return with_traces(
@@ -88,6 +91,26 @@ def refit(
         watch=watch,
         cancel=cancel,
     )
+
+
+def _merged(model: Model, parameters: CnmfParameters) -> Model:
+    """Drop what has vanished, and merge what is one cell."""
+    gone = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
+    model = model.without(dict.fromkeys(gone.tolist(), _VANISHED), "refit")
+    return merge(model, parameters.merge, parameters.init.diameter_px, "refit")
+
+
+def _tell_alike(model: Model, parameters: CnmfParameters) -> None:
+    """Tell of cells that were marked as two and look like one."""
+    merged = merge(model, parameters.merge, parameters.init.diameter_px, "refit")
+    for fate in merged.fates[len(model.fates) :]:
+        logger.warning(
+            "cells %d and %d were marked as two, which they remain, but look like one "
+            "(%s)",
+            fate.into_rank,
+            fate.rank,
+            fate.reason,
+        )
 
 
 def _ids(components: Components, model: Model) -> np.ndarray:

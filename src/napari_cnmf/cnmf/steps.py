@@ -28,6 +28,7 @@ from napari_cnmf.cnmf.spatial import update_footprints
 from napari_cnmf.cnmf.temporal import Demixed, NormalEquations
 from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S, demix, gram, products
 from napari_cnmf.components import Components
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.movie.normalised import bridge
 
 
@@ -60,8 +61,9 @@ def initialise_components(
     InputError
         If the movie is too short or the masks are of another field.
     ParameterError
-        If the method is 'seeded' and there are no masks.
+        If the method is 'seeded' and there are no masks, or the background a ring model.
     """
+    _require_maps(parameters)
     pixels, valid = recording.pixels, recording.valid
     if masks is not None:
         diameter_px = parameters.init.diameter_px
@@ -100,8 +102,10 @@ def hals(
     Components
         Without those that no pixel is left of; traces without deconvolution.
     """
-    model = to_model(components, recording, parameters, 1)
+    model = _working_model(components, recording, parameters)
     model = alternate(recording.pixels, model, parameters, iterations)
+    for rows in (model.traces, model.background):
+        _bridge(recording, rows)
     model, left = _without_vanished(model, components, "hals")
     parts = _rectifier(recording, parameters).denoise(model.traces)
     demixed = Demixed(model.traces, parts, model.background)
@@ -126,7 +130,7 @@ def update_spatial(
         With the same traces, up to the norm of the footprints, and without those that
         no pixel is left of.
     """
-    model = to_model(components, recording, parameters, 1)
+    model = _working_model(components, recording, parameters)
     model = update_footprints(recording.pixels, model, parameters)
     model, left = _without_vanished(model, components, "update spatial")
     demixed = _demixed(left, model.background)
@@ -156,7 +160,7 @@ def update_temporal(
     -------
     Components
     """
-    model = to_model(components, recording, parameters, 1)
+    model = _working_model(components, recording, parameters)
     return _with_traces(recording, model, components.ids, _of_order(parameters, order))
 
 
@@ -189,7 +193,7 @@ def merge_components(
         A merged one takes the place and id of its first member, with a trace that is
         not deconvolved; `fates` tells of the others, and why.
     """
-    model = to_model(components, recording, parameters, 1)
+    model = _working_model(components, recording, parameters)
     pairs = correlated_pairs(model, parameters.merge.min_correlation, max_groups)
     if not len(pairs.first):
         return components
@@ -208,15 +212,37 @@ def merge_components(
     return to_components(merged, demixed, left.ids, recording.movie, recording)
 
 
+def _working_model(
+    components: Components, recording: Recording, parameters: CnmfParameters
+) -> Model:
+    """Model that the steps work on, at the full frame rate."""
+    _require_maps(parameters)
+    return to_model(components, recording, parameters, 1)
+
+
+def _require_maps(parameters: CnmfParameters) -> None:
+    """Refuse a background without maps of its own."""
+    if parameters.background.model == "ring":
+        raise ParameterError(
+            "The 'background.model' parameter is 'ring', which only a whole fit knows; "
+            "take 'grid' or 'low_rank' for single steps."
+        )
+
+
 def _with_traces(
     recording: Recording, model: Model, ids: np.ndarray, parameters: CnmfParameters
 ) -> Components:
     """Demix and denoise all traces of a model."""
     target = products(recording.pixels, model)
-    bridge(target, np.array(recording.movie.left_out, np.int64))
+    _bridge(recording, target)
     equations = NormalEquations(gram(model), target, len(model))
     demixed = demix(recording.movie, equations, model, 1, parameters, None)
     return to_components(model, demixed, ids, recording.movie, recording)
+
+
+def _bridge(recording: Recording, rows: np.ndarray) -> None:
+    """Draw rows (n, T) straight over the frames that are left out, in place."""
+    bridge(rows, np.array(recording.movie.left_out, np.int64))
 
 
 def _of_order(parameters: CnmfParameters, order: int | None) -> CnmfParameters:

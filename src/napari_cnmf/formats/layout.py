@@ -87,5 +87,11 @@ def _from_json(kind: Any, text: str) -> Any:
     """Return a dictionary, or a tuple of the dataclass that the type names."""
     content = json.loads(text)
     if get_origin(kind) is tuple:
-        return tuple(get_args(kind)[0](**part) for part in content)
+        return tuple(_record(get_args(kind)[0], part) for part in content)
     return content
+
+
+def _record(kind: Any, part: dict[str, Any]) -> Any:
+    """Return a dataclass of its fields in JSON, which has lists in place of tuples."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in part.items()}
+    return kind(**values)

@@ -25,6 +25,7 @@ from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.provenance import digest as sha256
 
@@ -170,6 +171,9 @@ class Result:
         What was run, in order, and how long it took.
     complete : bool
         Whether all stages are done.
+    proposals : tuple of Proposal, optional
+        What the registered movie said of parameters that were on auto; None if none
+        was.
     decisions : dict, optional
         Id of a component -> decision by hand (1 or -1), from before a refit: the next
         evaluation takes them over.
@@ -189,6 +193,7 @@ class Result:
     components: Components | None = None
     stages: tuple[StageRecord, ...] = ()
     complete: bool = False
+    proposals: tuple[Proposal, ...] | None = None
     decisions: dict[str, int] | None = None
     seed: int = 0
     versions: dict[str, str] = field(default_factory=versions)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from napari_cnmf.errors import OutputError
 from napari_cnmf.formats.curation import curation_path
+from napari_cnmf.formats.seeds import COPIES
 from napari_cnmf.movie.discard import discard
 
 
@@ -109,8 +110,9 @@ class RunFolder:
     def remove_leftovers(self) -> None:
         """Remove what a killed run was writing."""
         reports = (self.report, self.motion_report)
-        for final in (self.movie, self.result, *reports, self.recipe):
-            for unfinished in self.path.glob(f"{final.name}*.part"):
+        finals = (self.movie, self.result, *reports, self.recipe)
+        for name in (*(final.name for final in finals), COPIES):
+            for unfinished in self.path.glob(f"{name}*.part"):
                 with suppress(OSError):  # whoever needs the name will say so
                     if unfinished.is_dir():
                         discard(unfinished)

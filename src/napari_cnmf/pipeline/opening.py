@@ -12,6 +12,7 @@ from threading import Event
 
 import numpy as np
 
+from napari_cnmf.cnmf.parameters import InitParameters
 from napari_cnmf.compute import Progress, silent
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
@@ -144,12 +145,17 @@ def require_usable(movie: Movie, recipe: Recipe) -> None:
             f"The movie has frames of {height} x {width} px, but at least "
             f"{MIN_SIDE_PX} px are needed on each side; crop less of it."
         )
-    diameter = recipe.init.diameter_px
-    if diameter > min(movie.field_shape) / 2:
+    if recipe.init.neuron_half_size_px is not None:
+        require_room(recipe.init, movie.field_shape)
+
+
+def require_room(size: InitParameters, field_shape: tuple[int, int]) -> None:
+    """Refuse cells that are too large for the field."""
+    if size.diameter_px > min(field_shape) / 2:
         raise ParameterError(
-            f"init.neuron_half_size_px={recipe.init.neuron_half_size_px:g} makes cells "
-            f"of {diameter:.0f} px, more than half of a field of "
-            f"{min(movie.field_shape)} px; give the size that cells have in this movie."
+            f"init.neuron_half_size_px={size.half_size_px:g} makes cells of "
+            f"{size.diameter_px:.0f} px, more than half of a field of "
+            f"{min(field_shape)} px; give the size that cells have in this movie."
         )
 
 

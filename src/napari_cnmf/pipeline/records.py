@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.formats.results import MovieInfo, Result
+from napari_cnmf.formats.results import Result
 from napari_cnmf.movie.images import SummaryImages
+from napari_cnmf.pipeline.doubts import doubts
 from napari_cnmf.pipeline.stages import STAGES, Session, Stage, registered_movie
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.recipe import Recipe
@@ -28,7 +29,7 @@ def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> 
     """Return the result with a record of the stage that has just run."""
     record = StageRecord(
         stage.name,
-        resolved_parameters(stage, session.recipe, result.movie),
+        resolved_parameters(stage, session.recipe, result),
         _source(stage, session, result),
         versions(),
         seconds,
@@ -41,18 +42,17 @@ def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> 
     return replace(result, stages=stages, complete=complete)
 
 
-def resolved_parameters(
-    stage: Stage, recipe: Recipe, movie: MovieInfo
-) -> dict[str, Any]:
+def resolved_parameters(stage: Stage, recipe: Recipe, result: Result) -> dict[str, Any]:
     """Return the parameters that decide a stage, with what "auto" stood for."""
     groups = recipe.to_dict()
-    kinetics = recipe.cnmf()
+    movie, cnmf = result.movie, recipe.cnmf(result.proposals or ())
     groups["acquisition"] |= {
         "frame_rate_hz": movie.frame_rate_hz,
         "pixel_size_um": movie.pixel_size_um,
-        "decay_time_s": kinetics.decay_s,
-        "rise_time_s": kinetics.rise_s,
+        "decay_time_s": cnmf.decay_s,
+        "rise_time_s": cnmf.rise_s,
     }
+    groups["init"] = cnmf.init.to_dict()
     return {group: groups[group] for group in stage.reads}
 
 
@@ -79,6 +79,9 @@ def warn_of_oddities(stage: Stage, result: Result) -> None:
             "all components were rejected; 'napari-cnmf info' lists the reasons, and "
             "'napari-cnmf evaluate' applies other limits in a moment"
         )
+    elif stage.name == "evaluate" and result.components is not None:
+        for doubt in doubts(result.components, Recipe.from_toml(result.recipe).cnmf()):
+            logger.warning("%s", doubt)
 
 
 def _warn_of_movie(result: Result) -> None:

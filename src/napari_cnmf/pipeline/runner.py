@@ -14,6 +14,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
+
 from napari_cnmf.compute import Backend, Progress, ProgressEvent, local_backend, silent
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import (
@@ -28,6 +31,7 @@ from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.log import log_start, logged_to
 from napari_cnmf.pipeline.opening import Paths, needed_bytes, open_input
 from napari_cnmf.pipeline.records import recorded, warn_of_oddities
+from napari_cnmf.pipeline.seeds import Seeds, checked_seeds, with_copy
 from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stages_between
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.figure import write_report
@@ -41,6 +45,7 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     recipe: Recipe | None = None,
     output: str | Path = "cnmf",
     *,
+    seeds: Seeds | None = None,
     until: str | None = None,
     backend: Backend | None = None,
     progress: Progress = silent,
@@ -58,6 +63,10 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     output : path
         Folder for ``results.h5``, ``registered.zarr``, ``report.png``, ``run.log`` and
         ``recipe.toml``.
+    seeds : ndarray, csc_array, Components or path, optional
+        Cells to begin with instead of a search: labels (Y, X), points (n, 2) as rows
+        and columns, footprints, an earlier result's accepted components, or a file of
+        these. They are kept in the folder, as ``seeds-*.npz``.
     until : str, optional
         Name of the last stage; all of them by default. `resume` does the others.
     backend : Backend, optional
@@ -89,7 +98,10 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     stages = stages_between("correct", until)
     folder.require_free(overwrite)
     source = open_input(movie, recipe, progress=progress, cancel=cancel)
+    marks = _marks(seeds, stages, recipe, folder, source.movie.field_shape)
     folder.prepare(needed_bytes(source.movie, recipe))
+    if marks is not None:
+        recipe = with_copy(recipe, folder, marks)
     recipe.save(folder.recipe)
     result = Result(movie=MovieInfo.of(source.repaired), recipe=recipe.to_toml())
     with logged_to(folder.log), backend or local_backend() as workers:
@@ -103,6 +115,7 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
     output: str | Path,
     settings: Mapping[str, Any] | Iterable[str] = (),
     *,
+    seeds: Seeds | None = None,
     until: str | None = None,
     movie: Movie | None = None,
     backend: Backend | None = None,
@@ -119,6 +132,9 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
         Folder of a run.
     settings : mapping or iterable of str, optional
         Changes of the recipe, as for `Recipe.with_settings`.
+    seeds : ndarray, csc_array, Components or path, optional
+        Cells that 'fit' is to begin with, as for `run`; those kept in the folder are
+        used again otherwise.
     until : str, optional
         Name of a later stage: those up to it are run too.
     movie : Movie, optional
@@ -135,11 +151,11 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
     Raises
     ------
     ParameterError
-        If a setting does not belong to the stages that are run.
+        If a setting does not belong to the stages that are run, or seeds do not.
     MissingFileError, MissingStageError
         If what the stage works on is not there.
     InputError
-        If the movie is not the one that the result is of.
+        If the movie is not the one that the result is of, or the seeds do not fit.
     OutputError, CancelledError
         As for `run`; the result is then as it was before the unfinished stage.
     """
@@ -154,6 +170,9 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
         chosen = _recorded_movie(result) if movie is None else movie
         source = open_input(chosen, recipe, progress=progress, cancel=cancel)
         result = replace(result, movie=MovieInfo.of(source.repaired))
+    marks = _marks(seeds, stages, recipe, folder, result.movie.shape[1:])
+    if marks is not None:
+        recipe = with_copy(recipe, folder, marks)
     with logged_to(folder.log), backend or local_backend() as workers:
         session = Session(folder, recipe, workers, progress, cancel, source)
         result = replace(result, recipe=recipe.to_toml())
@@ -164,6 +183,7 @@ def resume(
     output: str | Path,
     settings: Mapping[str, Any] | Iterable[str] = (),
     *,
+    seeds: Seeds | None = None,
     until: str | None = None,
     backend: Backend | None = None,
     progress: Progress = silent,
@@ -173,7 +193,7 @@ def resume(
 
     Parameters
     ----------
-    output, settings, until, backend, progress, cancel
+    output, settings, seeds, until, backend, progress, cancel
         As for `rerun`; by default all stages are completed.
 
     Returns
@@ -194,12 +214,32 @@ def resume(
                 stage.name,
                 output,
                 settings,
+                seeds=seeds,
                 until=until or STAGES[-1].name,
                 backend=backend,
                 progress=progress,
                 cancel=cancel,
             )
     return result
+
+
+def _marks(
+    seeds: Seeds | None,
+    stages: tuple[Stage, ...],
+    recipe: Recipe,
+    folder: RunFolder,
+    field_shape: tuple[int, int],
+) -> np.ndarray | sp.csc_array | None:
+    """Return the seeds to keep in the folder, None if these stages need none."""
+    names = [stage.name for stage in stages]
+    if seeds is None and not ("fit" in names and recipe.init.method == "seeded"):
+        return None
+    if "fit" not in names and names[0] != "correct":
+        raise ParameterError(
+            f"Seeds were given, but what is run ({', '.join(names)}) does not search "
+            "for cells; run 'fit' with them."
+        )
+    return checked_seeds(seeds, recipe, folder, field_shape)
 
 
 def _work_through(stages: Iterable[Stage], session: Session, result: Result) -> Result:

@@ -23,9 +23,12 @@ from napari_cnmf.motion.stage import correct
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.store import TiledStore
+from napari_cnmf.pipeline.automatic import measured
 from napari_cnmf.pipeline.decisions import with_decisions
 from napari_cnmf.pipeline.folder import RunFolder
-from napari_cnmf.pipeline.opening import RunInput
+from napari_cnmf.pipeline.opening import RunInput, require_room
+from napari_cnmf.pipeline.seeds import masks_of
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.quality.stage import evaluate
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.summary.stage import summarise
@@ -111,6 +114,7 @@ def _correct(session: Session, result: Result) -> Result:
         registration=done.registration,
         summary=done.summary,
         components=None,
+        proposals=None,
         decisions=None,
     )
 
@@ -125,17 +129,23 @@ def _summarise(session: Session, result: Result) -> Result:
 
 def _fit(session: Session, result: Result) -> Result:
     """Find the components."""
-    movie, summary = registered_movie(session.folder, result), _summary(result)
-    found = fit(movie, summary, session.recipe.cnmf(), **session.compute)
-    return replace(result, components=found, decisions=None)
+    movie, summary = registered_movie(session.folder, result), summary_of(result)
+    recipe, field_shape = session.recipe, movie.field_shape
+    proposals = _measured(session, movie, summary)
+    parameters = recipe.cnmf(proposals or ())
+    require_room(parameters.init, field_shape)
+    masks = masks_of(recipe, session.folder, field_shape)
+    found = fit(movie, summary, parameters, masks=masks, **session.compute)
+    return replace(result, components=found, proposals=proposals, decisions=None)
 
 
 def _refit(session: Session, result: Result) -> Result:
     """Update footprints and traces over the whole field."""
-    movie, summary = registered_movie(session.folder, result), _summary(result)
-    found = refit(
-        movie, summary, _components(result), session.recipe.cnmf(), **session.compute
-    )
+    movie, summary = registered_movie(session.folder, result), summary_of(result)
+    if result.proposals is None:  # nothing was on auto when the cells were found
+        result = replace(result, proposals=_measured(session, movie, summary))
+    parameters = session.recipe.cnmf(result.proposals or ())
+    found = refit(movie, summary, _components(result), parameters, **session.compute)
     # Read now: something may have been decided while the stage was working.
     latest = with_curation(result, session.folder.result)
     return with_decisions(replace(result, components=found), latest)
@@ -145,10 +155,10 @@ def _evaluate(session: Session, result: Result) -> Result:
     """Score the components and decide which are cells."""
     scored = evaluate(
         registered_movie(session.folder, result),
-        _summary(result),
+        summary_of(result),
         _components(result),
         session.recipe.quality,
-        diameter_px=session.recipe.init.diameter_px,
+        diameter_px=session.recipe.cnmf(result.proposals or ()).init.diameter_px,
         **session.compute,
     )
     latest = with_curation(result, session.folder.result)
@@ -255,6 +265,21 @@ def registered_movie(folder: RunFolder, result: Result) -> Movie:
     return movie
 
 
+def summary_of(result: Result) -> SummaryImages:
+    """Return the summary images, which `correct` gives.
+
+    Raises
+    ------
+    MissingStageError
+        If there are none.
+    """
+    if result.summary is None:
+        raise MissingStageError(
+            "The result holds no summary images yet; run 'correct' first."
+        )
+    return result.summary
+
+
 def _left_out(result: Result) -> tuple[int, ...]:
     """Numbers of the frames that were registered badly and are to be left out."""
     if result.registration is None:
@@ -263,13 +288,12 @@ def _left_out(result: Result) -> tuple[int, ...]:
     return result.registration.left_out if chosen else ()
 
 
-def _summary(result: Result) -> SummaryImages:
-    """Return the summary images, which `correct` gives."""
-    if result.summary is None:
-        raise MissingStageError(
-            "The result holds no summary images yet; run 'correct' first."
-        )
-    return result.summary
+def _measured(
+    session: Session, movie: Movie, summary: SummaryImages
+) -> tuple[Proposal, ...] | None:
+    """Measure what is on auto, if anything is."""
+    backend, cancel = session.backend, session.cancel
+    return measured(movie, summary, session.recipe, backend=backend, cancel=cancel)
 
 
 def _components(result: Result) -> Components:

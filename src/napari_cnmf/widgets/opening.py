@@ -70,8 +70,8 @@ def opened_result(file: Path) -> Opened:
 def recipe_for(movie: Movie, recipe: Recipe, chosen: InputParameters | None) -> Recipe:
     """Keep the parameters for a new movie, but for those about the former one.
 
-    The part that was used is no longer meant, and what the new file says of frame
-    rate and pixel size counts.
+    The part that was used is no longer meant, nor are cells that were marked, and what
+    the new file says of frame rate and pixel size counts.
     """
     acquisition = recipe.acquisition
     if movie.frame_rate_hz is not None:
@@ -83,7 +83,10 @@ def recipe_for(movie: Movie, recipe: Recipe, chosen: InputParameters | None) -> 
         part = replace(
             part, dataset=chosen.dataset, channel=chosen.channel, plane=chosen.plane
         )
-    return replace(recipe, acquisition=acquisition, input=part)
+    init = recipe.init
+    if init.method == "seeded":
+        init = replace(init, method=type(init)().method, seeds="")
+    return replace(recipe, acquisition=acquisition, input=part, init=init)
 
 
 def description(movie: Movie) -> list[str]:

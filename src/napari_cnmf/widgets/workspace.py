@@ -8,7 +8,7 @@ is immutable; a change puts a new one in its place.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +50,9 @@ class Workspace:
         follow.
     workers : int or None
         Cores to use; None for all.
+    seeds : callable or None
+        Gives what a seeded search begins with, as it is when the search begins; None
+        for the file that the recipe names.
     """
 
     recipe_changed = Signal()
@@ -61,6 +64,7 @@ class Workspace:
     quality_changed = Signal()
     selection_changed = Signal()
     workers_changed = Signal()
+    seeds_changed = Signal()
 
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe()
@@ -69,6 +73,7 @@ class Workspace:
         self.result: Result | None = None
         self.selected: tuple[int, ...] = ()
         self.workers: int | None = None
+        self.seeds: Callable[[], np.ndarray] | None = None
         self._done: list[Verdicts] = []
         self._undone: list[Verdicts] = []
         self._moving = False
@@ -128,6 +133,7 @@ class Workspace:
     def set_movie(self, movie: Movie | None) -> None:
         """Open another movie; what was found in the former one is let go of."""
         self.movie = movie
+        self.set_seeds(None)
         if self.result is not None:
             self.set_result(None)
         self.movie_changed.emit()
@@ -150,6 +156,7 @@ class Workspace:
                     "made from, or close this one."
                 )
         self.set_folder(folder)
+        self.set_seeds(None)
         self.set_recipe(recipe)
         self.set_result(result)
 
@@ -165,6 +172,12 @@ class Workspace:
         if workers != self.workers:
             self.workers = workers
             self.workers_changed.emit()
+
+    def set_seeds(self, seeds: Callable[[], np.ndarray] | None) -> None:
+        """Choose what a seeded search begins with."""
+        if seeds != self.seeds:
+            self.seeds = seeds
+            self.seeds_changed.emit()
 
     def set_result(self, result: Result | None) -> None:
         """Show another result, or further stages of the same."""

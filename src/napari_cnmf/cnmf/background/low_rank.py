@@ -24,7 +24,7 @@ def find_modes(residual: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]
     residual : ndarray
         (pixels, T) float32.
     rank : int
-        Number of modes.
+        Number of modes, at most as many as there are pixels.
 
     Returns
     -------
@@ -33,6 +33,7 @@ def find_modes(residual: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]
     traces : ndarray
         (rank, T) float32.
     """
+    rank = min(rank, len(residual))
     bands = np.array_split(np.arange(len(residual)), rank)
     traces = np.stack([residual[band].mean(axis=0) for band in bands])
     maps = np.ones((len(residual), rank), np.float32)

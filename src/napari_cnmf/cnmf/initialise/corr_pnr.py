@@ -87,7 +87,7 @@ def _without_background(
     movie: np.ndarray, valid: np.ndarray, parameters: InitParameters
 ) -> np.ndarray:
     """Subtract a ring model of all that moves; (Y, X, T) float32."""
-    radius_px = _RING_RADIUS_BOXES * (4 * parameters.neuron_half_size_px + 1)
+    radius_px = _RING_RADIUS_BOXES * (4 * parameters.half_size_px + 1)
     residual = fit_ring(movie, valid, radius_px).background(movie)
     np.subtract(movie, residual, out=residual)
     return residual.reshape(*valid.shape, -1)
@@ -101,8 +101,8 @@ class _Search:
     ) -> None:
         self.parameters = parameters
         self.residual = residual
-        self.filter = CentreSurround.of(parameters.neuron_half_size_px, valid)
-        self.half = round(4 * parameters.neuron_half_size_px) + 1
+        self.filter = CentreSurround.of(parameters.half_size_px, valid)
+        self.half = round(4 * parameters.half_size_px) + 1
         self.filtered = np.empty_like(residual)
         for first in range(0, residual.shape[2], _BATCH_FRAMES):
             batch = np.s_[:, :, first : first + _BATCH_FRAMES]

@@ -59,8 +59,14 @@ def initialise(
     InputError
         If the movie is too short, or the masks are of another field.
     ParameterError
-        If the method is 'seeded' and there are no masks.
+        If the method is 'seeded' and there are no masks, or the size of cells is not
+        resolved yet.
     """
+    if parameters.neuron_half_size_px is None:
+        raise ParameterError(
+            "The 'init.neuron_half_size_px' parameter is still on auto; a run measures "
+            "it, in a script `propose` does and `Recipe.cnmf` takes what it proposes."
+        )
     if movie.shape[1] < LANES:
         raise InputError(
             f"The movie has {movie.shape[1]} time bins; a search for cells needs at "
@@ -98,4 +104,6 @@ def _from_masks(
     _n_max: int,
 ) -> Found:
     """Fit the masks: as many components as there are."""
+    if not masks.shape[1]:
+        return Found.none(*movie.shape)
     return seeded(movie, valid, parameters, masks)

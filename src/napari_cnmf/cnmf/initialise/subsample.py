@@ -55,7 +55,7 @@ class Subsampling:
     @property
     def parameters(self) -> InitParameters:
         """What to search with: cells are smaller in coarser pixels."""
-        half = max(self._parameters.neuron_half_size_px / self._side, 1.0)
+        half = max(self._parameters.half_size_px / self._side, 1.0)
         return replace(self._parameters, neuron_half_size_px=half)
 
     def movie(self, movie: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ class _Search:
         self.threshold = parameters.event_threshold_sd
         self.rounds = parameters.iterations
         self.window = parameters.rolling_bins
-        taps = short_taps(parameters.neuron_half_size_px)
+        taps = short_taps(parameters.half_size_px)
         self.half = len(taps) // 2
         self.left = Residual(movie.copy(), taps, 1)
         kernels.centre_by_median(self.left.sharp)

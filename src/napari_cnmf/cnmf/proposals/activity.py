@@ -17,14 +17,14 @@ from napari_cnmf.cnmf.initialise.greedy import greedy
 from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.kinetics import clear_autocovariance, decays_of
 from napari_cnmf.cnmf.parameters import InitParameters
-from napari_cnmf.cnmf.proposals.proposal import (
+from napari_cnmf.cnmf.proposals.sample import Sampler, Window
+from napari_cnmf.cnmf.proposals.size import LEAST_SKEWNESS, Candidates
+from napari_cnmf.proposal import (
     COMPONENTS,
     DECAY,
     RISE,
     Proposal,
 )
-from napari_cnmf.cnmf.proposals.sample import Sampler, Window
-from napari_cnmf.cnmf.proposals.size import LEAST_SKEWNESS, Candidates
 
 # Of an indicator together with a burst of spikes, which looks like a slow rise: on
 # simulated movies (rise 0.03 to 0.1 s, bursts of 0.1 s) it gives decay times right
@@ -148,8 +148,8 @@ def propose_decay(
             f"the autocovariance of the {len(each)} clearest cells decays in "
             f"{value:.2g} s (middle half of the cells {low:.2g} to {high:.2g} s)"
         ),
-        curve_x=np.arange(1, len(together) + 1) / frame_rate_hz,
-        curve_y=together / together[0],
+        curve_x=tuple(lag / frame_rate_hz for lag in range(1, len(together) + 1)),
+        curve_y=tuple((together / together[0]).tolist()),
         x_label="lag (s)",
         y_label="autocovariance of the clearest cells",
     )
@@ -158,7 +158,7 @@ def propose_decay(
 def _no_decay(why: str) -> Proposal:
     """Fall back to the usual decay time."""
     evidence = (
-        f"the decay time cannot be told ({why}), so {_FALLBACK_DECAY_S} s is taken"
+        f"the decay time cannot be told ({why}), so {_FALLBACK_DECAY_S} s is proposed"
     )
     return Proposal.plain(DECAY, _FALLBACK_DECAY_S, evidence, confident=False)
 
@@ -211,8 +211,4 @@ def propose_components(
             f"{count} candidates as large as a cell were found on {area} px, "
             f"which is {count * share:.0f} in a patch of {rows} x {cols} px"
         ),
-        curve_x=np.zeros(0),
-        curve_y=np.zeros(0),
-        x_label="",
-        y_label="",
     )

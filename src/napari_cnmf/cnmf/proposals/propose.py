@@ -13,13 +13,13 @@ from napari_cnmf.cnmf.proposals.activity import (
     propose_decay,
     propose_rise,
 )
-from napari_cnmf.cnmf.proposals.proposal import OVERLAP, PATCH, Proposal
 from napari_cnmf.cnmf.proposals.sample import Sampler
 from napari_cnmf.cnmf.proposals.size import Candidates, SizeSearch, propose_size
 from napari_cnmf.compute import Backend
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length
+from napari_cnmf.proposal import OVERLAP, PATCH, Proposal
 
 _PATCH_DIAMETERS = 12
 _OVERLAP_DIAMETERS = 2.2

@@ -18,8 +18,8 @@ from napari_cnmf.cnmf.initialise.found import Found
 from napari_cnmf.cnmf.initialise.greedy import greedy
 from napari_cnmf.cnmf.initialise.kernels import LANES
 from napari_cnmf.cnmf.parameters import InitParameters
-from napari_cnmf.cnmf.proposals.proposal import HALF_SIZE, Proposal
 from napari_cnmf.cnmf.proposals.sample import Sampler, Window
+from napari_cnmf.proposal import HALF_SIZE, Proposal
 
 #: Half-sizes that the search is told: diameters of 4 to 43 px.
 TOLD_PX = 1.5 * 1.6 ** np.arange(6)
@@ -170,8 +170,8 @@ def propose_size(searches: Sequence[Sequence[Candidates]]) -> Proposal:
         high=max(peak.high_px, 1.0),
         confident=confident,
         evidence=evidence,
-        curve_x=_SIZES_PX,
-        curve_y=density,
+        curve_x=tuple(_SIZES_PX.tolist()),
+        curve_y=tuple(density.tolist()),
         x_label="half-size (px)",
         y_label="light of the candidates of that size",
     )

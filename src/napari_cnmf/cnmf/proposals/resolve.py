@@ -1,25 +1,15 @@
-"""A proposal for a parameter, and what is done with it.
-
-A proposal carries its evidence: a sentence with the numbers, and a small curve to draw.
-One that is not confident is a fallback, and its sentence says why.
-"""
+"""What is done with proposals: they resolve "auto", and doubt what was told wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from napari_cnmf.cnmf.parameters import CnmfParameters
-
-HALF_SIZE = "init.neuron_half_size_px"
-DECAY = "acquisition.decay_time_s"
-RISE = "acquisition.rise_time_s"
-PATCH = "patches.patch_size_px"
-OVERLAP = "patches.patch_overlap_px"
-COMPONENTS = "patches.max_components"
+from napari_cnmf.proposal import DECAY, HALF_SIZE, Proposal
 
 # As a factor, twice what the proposals are off by on simulated movies. There, a size
 # 1.4 times too small costs 0.05 to 0.08 in F1, one 1.4 times too large nothing yet.
@@ -27,54 +17,12 @@ _TOO_FAR = {HALF_SIZE: 1.4, DECAY: 1.6}
 _WORDS = {HALF_SIZE: ("neuron half-size", "px"), DECAY: ("decay time", "s")}
 
 
-@dataclass(frozen=True, eq=False)
-class Proposal:
-    """What a movie says about one parameter.
-
-    Attributes
-    ----------
-    parameter : str
-        Its full name, ``group.name``.
-    value : float
-        What is proposed, in the parameter's unit.
-    low, high : float
-        What it may as well be; for sizes and times the middle half of the cells.
-    confident : bool
-        Whether the movie tells it; else the value is a fallback.
-    evidence : str
-        One sentence with the numbers, or with the reason why the movie cannot tell.
-    curve_x, curve_y : ndarray
-        (n,) points of a curve that shows the evidence; may be empty.
-    x_label, y_label : str
-        What the curve's axes are.
-    """
-
-    parameter: str
-    value: float
-    low: float
-    high: float
-    confident: bool
-    evidence: str
-    curve_x: np.ndarray
-    curve_y: np.ndarray
-    x_label: str
-    y_label: str
-
-    @classmethod
-    def plain(
-        cls, parameter: str, value: float, evidence: str, *, confident: bool = True
-    ) -> Proposal:
-        """Return a proposal without spread and curve."""
-        empty = np.zeros(0)
-        return cls(
-            parameter, value, value, value, confident, evidence, empty, empty, "", ""
-        )
-
-
 def resolved(
     parameters: CnmfParameters, proposals: Iterable[Proposal]
 ) -> CnmfParameters:
     """Fill in the parameters that are None ("auto") with what is proposed.
+
+    But for the decay time: `fit` estimates it on the cells that it finds.
 
     Parameters
     ----------
@@ -89,14 +37,10 @@ def resolved(
     """
     for proposal in proposals:
         group, name = proposal.parameter.split(".")
-        if proposal.parameter == DECAY:
-            if parameters.decay_s is None:
-                parameters = replace(parameters, decay_s=proposal.value)
-        elif group != "acquisition":
-            part: Any = getattr(parameters, group)
-            if getattr(part, name) is None:
-                part = replace(part, **{name: proposal.value})
-                parameters = replace(parameters, **{group: part})
+        part: Any = getattr(parameters, group, None)
+        if part is not None and getattr(part, name) is None:
+            part = replace(part, **{name: proposal.value})
+            parameters = replace(parameters, **{group: part})
     return parameters
 
 

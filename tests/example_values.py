@@ -14,6 +14,7 @@ from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import PatchShifts, Shifts
 from napari_cnmf.origin import Fate, Origin
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.provenance import StageRecord
 from napari_cnmf.recipe import Recipe
 
@@ -35,6 +36,7 @@ def make_quality(ids: np.ndarray = IDS) -> Quality:
     scores["event_images"] = marked(5, 5, ids=ids)
     scores["event_corners"] = np.tile(ids, (2, 1)).T
     scores["flags"], scores["manual"] = ids.astype(np.int32), ids.astype(np.int8)
+    scores["notes"] = ids.astype(np.int32)
     return Quality(**scores)
 
 
@@ -141,6 +143,21 @@ def make_result(components: Components | None = None) -> Result:
         components=make_components() if components is None else components,
         stages=(make_stage("correct"), make_stage("fit")),
         complete=True,
+        proposals=(
+            Proposal(
+                "init.neuron_half_size_px",
+                3.5,
+                3.0,
+                4.0,
+                True,
+                "they look like it",
+                (1.0, 2.5),
+                (0.5, 0.125),
+                "px",
+                "light",
+            ),
+            Proposal.plain("patches.patch_size_px", 64, "so", confident=False),
+        ),
         seed=3,
         log="one line\nof µm",
     )

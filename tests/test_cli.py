@@ -59,6 +59,28 @@ def done(finished, tmp_path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "done"))
 
 
+def test_the_movie_of_a_result_proposes_parameters(finished, capsys):
+    assert main(["propose", str(finished)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("init.neuron_half_size_px: ")
+    assert lines[1].startswith("  ")
+    named = [line.split(":")[0] for line in lines if line[0] != " "]
+    assert named[:6] == [
+        "init.neuron_half_size_px",
+        "acquisition.decay_time_s",
+        "acquisition.rise_time_s",
+        "patches.patch_size_px",
+        "patches.patch_overlap_px",
+        "patches.max_components",
+    ]
+    assert "acquisition.rise_time_s: 0.08 s, a guess" in lines
+
+
+def test_without_a_run_nothing_is_proposed(tmp_path, capsys):
+    assert main(["propose", str(tmp_path / "none")]) == 2
+    assert_one_sentence(capsys.readouterr().err, "There is no result file")
+
+
 # --- bad input ---------------------------------------------------------------------
 
 
@@ -302,6 +324,22 @@ def test_warnings_are_shown(tmp_path, capsys):
     said = capsys.readouterr()
     assert "warning: the movie is constant" in said.err
     assert "0 accepted, 0 rejected" in said.out
+
+
+def test_a_run_begins_with_the_cells_of_a_file(tif, tmp_path, capsys):
+    points, out = tmp_path / "points.csv", tmp_path / "out"
+    points.write_text("y,x\n20,20\n40,30\n")
+    seeds = ["--seeds", str(points)]
+    assert main(["run", str(tif), "--output", str(out), *RATE, *seeds]) == 0
+    found = load(out / "results.h5")
+    assert found.components.origin.seed_yx.tolist() == [[20, 20], [40, 30]]
+    assert Recipe.from_toml(found.recipe).init.method == "seeded"
+    points.write_text("y,x\n40,30\n")
+    assert main(["fit", str(out), *seeds]) == 0
+    assert len(load(out / "results.h5").components) == 1
+    capsys.readouterr()
+    assert main(["fit", str(out), "--seeds", str(tmp_path / "gone.tif")]) == 2
+    assert_one_sentence(capsys.readouterr().err, "gone.tif")
 
 
 def test_a_recipe_file_and_settings_go_together(tif, tmp_path, capsys):

@@ -68,6 +68,7 @@ ONE_PHOTON = {
     "init.min_correlation": 0.1,
     "init.min_pnr": 2.0,
 }
+SEEDED = {"init.method": "seeded"}
 # The tiny field is several patches.
 BENT = {"motion.mode": "piecewise", "motion.grid_step_px": 12}
 # An HDF5 file states no frame rate.
@@ -135,6 +136,7 @@ CASES = {
     "init.event_threshold_sd": Case(6.0),
     "init.min_event_energy": Case(400.0),
     "init.method": Case("variance"),
+    "init.seeds": Case("../right.csv", {**SEEDED, "init.seeds": "../left.csv"}),
     "init.n_components": Case(1),
     "init.iterations": Case(1),
     "init.rolling_bins": Case(10, {"init.method": "variance"}),
@@ -238,6 +240,8 @@ class Movies:
             motion_sd_px=2.0,
         )
         self.frames = simulate(parameters, 3).movie
+        for name, x in (("left", 12), ("right", 36)):  # seeds, for runs further down
+            (folder / f"{name}.csv").write_text(f"y,x\n24,{x}\n")
 
     def cells(self) -> Movie:
         return Movie.from_array(self.frames, frame_rate_hz=30.0)

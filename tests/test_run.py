@@ -642,6 +642,8 @@ def other_value(full_name: str) -> object:
         return not value
     if value is None and name == "dataset":
         return "data"
+    if isinstance(value, str):
+        return "labels.tif"
     if value is None:
         return int(about["low"]) + 1
     low, high = about["low"], about["high"]
@@ -658,8 +660,9 @@ def test_every_parameter_changes_the_provenance(name):
         frame_rate_hz=rate or info.frame_rate_hz,
         pixel_size_um=(size, size) if size else info.pixel_size_um,
     )
-    before = [resolved_parameters(stage, Recipe(), info) for stage in STAGES]
-    after = [resolved_parameters(stage, changed, new_info) for stage in STAGES]
+    old, new = Result(info, ""), Result(new_info, "")
+    before = [resolved_parameters(stage, Recipe(), old) for stage in STAGES]
+    after = [resolved_parameters(stage, changed, new) for stage in STAGES]
     assert before != after
     owners = [stage.name for stage in STAGES if stage.accepts(name)]
     assert owners

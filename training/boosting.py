@@ -19,9 +19,9 @@ _N_BINS = 64
 class BoostingParameters:
     """How the trees are grown."""
 
-    n_trees: int = 300
+    n_trees: int = 500
     depth: int = 5
-    learning_rate: float = 0.08
+    learning_rate: float = 0.05
     feature_share: float = 0.2
     sample_share: float = 0.7
     ridge: float = 5.0
@@ -30,10 +30,11 @@ class BoostingParameters:
 def boosted_trees(
     features: np.ndarray,
     labels: np.ndarray,
+    weights: np.ndarray,
     parameters: BoostingParameters,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Train on features (N, F) and labels (N,) of 0 and 1.
+    """Train on features (N, F), labels (N,) of 0 and 1 and how much each counts (N,).
 
     Returns
     -------
@@ -45,7 +46,8 @@ def boosted_trees(
     cuts = np.quantile(features, np.linspace(0, 1, _N_BINS + 1)[1:-1], axis=0).T
     columns = zip(cuts, features.T, strict=True)
     bins = np.stack([np.searchsorted(c, f, side="left") for c, f in columns])
-    share = labels.mean()
+    counts = weights / weights.mean()
+    share = np.average(labels, weights=counts)
     bias = np.log(share / (1 - share))
     score = np.full(len(labels), bias)
     n_features = max(1, round(p.feature_share * len(bins)))
@@ -54,8 +56,8 @@ def boosted_trees(
         chosen = rng.permutation(len(bins))[:n_features]
         rows = rng.random(len(labels)) < p.sample_share
         probability = 1 / (1 + np.exp(-score))
-        gradient = labels - probability
-        curvature = probability * (1 - probability)
+        gradient = counts * (labels - probability)
+        curvature = counts * probability * (1 - probability)
         questions, leaf = _grown(bins[chosen], rows, gradient, curvature, p)
         n_leaves = 1 << p.depth
         total = np.bincount(leaf[rows], gradient[rows], n_leaves)

@@ -49,6 +49,24 @@ REASONS = (
     Reason(17, "neuron floor", "neuron_probability", "it is far from a neuron's shape"),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is remarkable about a component: one bit of `Quality.notes`."""
+
+    bit: int
+    name: str
+    sentence: str
+
+
+#: They never reject a component.
+NOTES = (
+    Note(0, "cut by the edge", "it is cut by the edge"),
+    Note(1, "saturated", "its brightest pixels are saturated"),
+    Note(2, "silent", "no event of it stands out of the noise"),
+    Note(3, "shared place", "another accepted cell has more than half of its pixels"),
+)
+
 _PER_COMPONENT = {"axis": 0}
 _PER_COLUMN = {"axis": 1}
 
@@ -77,6 +95,9 @@ class Quality:
         (K,) int32, the bits of `REASONS` that the rule found; 0 is accepted.
     manual : ndarray
         (K,) int8, the decision by hand: 1 accepted, -1 rejected, 0 none. It wins.
+    notes : ndarray, optional
+        (K,) int32, the bits of `NOTES` as the evaluation found them; they never reject.
+        None in results of older versions.
     rule : str
         Name of the rule that set the flags.
     limits : dict
@@ -105,6 +126,7 @@ class Quality:
     eccentricity: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
     size_px: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
     neuron_probability: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
+    notes: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
     rule: str = "default"
     limits: dict[str, float] = field(default_factory=dict)
     event_images: np.ndarray | None = field(default=None, metadata=_PER_COMPONENT)
@@ -128,6 +150,11 @@ class Quality:
                     f"{reason.sentence}"
                 )
         return found
+
+    def noted(self, k: int) -> list[Note]:
+        """What is to be noted of component `k`."""
+        bits = 0 if self.notes is None else int(self.notes[k])
+        return [note for note in NOTES if bits >> note.bit & 1]
 
     def select(self, which: np.ndarray) -> Quality:
         """Quality of the chosen components."""

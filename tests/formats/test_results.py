@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from example_values import make_components, make_result, make_stage
 
-from napari_cnmf.components import REASONS
+from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.formats.layout import leaves
 from napari_cnmf.formats.results import AXES, MovieInfo, Result, digest, load, save
 from napari_cnmf.movie import Movie
 from napari_cnmf.origin import Fate, Origin
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.recipe import Recipe
@@ -41,6 +42,7 @@ def test_a_result_comes_back_as_it_was(tmp_path):
     assert_equal(result, back)
     assert back.movie == result.movie
     assert back.stages == result.stages
+    assert back.proposals == result.proposals
     assert back.stages[0].seconds == result.stages[0].seconds
     assert back.components.quality.limits == result.components.quality.limits
     assert back.log == result.log
@@ -190,9 +192,22 @@ def test_every_entry_of_a_fate_is_documented():
     ) - {"components", "origin"}
 
 
+def test_every_entry_of_a_proposal_is_documented():
+    table = DOCS.read_text().split("`proposals` holds")[1].split("###")[0]
+    assert {item.name for item in fields(Proposal)} == set(
+        re.findall(r"`(\w+)`[,|` ]", table)
+    )
+
+
 def test_every_reason_is_documented():
     rows = re.findall(r"^\| (\d+) \| (.+) \| `(\w+)` \|$", DOCS.read_text(), re.M)
     assert rows == [(str(r.bit), r.name, r.score) for r in REASONS]
+
+
+def test_every_note_is_documented():
+    table = DOCS.read_text().split("Bits of the notes")[1].split("##")[0]
+    rows = re.findall(r"^\| (\d+) \| ([^|]+) \|", table, re.M)
+    assert rows == [(str(n.bit), n.name) for n in NOTES]
 
 
 #: What files of version 0.1 of this package lack.
@@ -207,6 +222,7 @@ NEWER = (
             "eccentricity",
             "size_px",
             "neuron_probability",
+            "notes",
         )
     ),
 )

@@ -18,7 +18,7 @@ from wrapt import ObjectProxy
 from napari_cnmf.cnmf.parameters import PatchParameters
 from napari_cnmf.cnmf.patches import patch_grid, solver_grid
 from napari_cnmf.movie import Movie
-from napari_cnmf.recipe import Recipe
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.widgets.docks.patches import PatchesWidget, checks
 from napari_cnmf.widgets.session import session
 from napari_cnmf.widgets.views import quilt
@@ -61,11 +61,9 @@ def test_figures_are_those_of_the_grid():
 
 
 def test_checks_are_those_of_the_notebook():
-    fits = Recipe().with_settings({**SMALL, "init.neuron_half_size_px": 4})
     grid = patch_grid(SHAPE, 64, 16)
-    assert all("\N{CHECK MARK}" in line for line in checks(grid, fits))
-    large = Recipe().with_settings({**SMALL, "init.neuron_half_size_px": 12})
-    first, second = checks(grid, large)
+    assert all("\N{CHECK MARK}" in line for line in checks(grid, 11.0))
+    first, second = checks(grid, 33.0)
     assert "at least 3 wide" in first
     assert "larger than the overlap" in second
 
@@ -116,6 +114,57 @@ def test_what_changed_since_the_last_run_is_told(viewer, workspace, qtbot):
     qtbot.waitUntil(lambda: "patch_size_px" in dock.differences.text())
     assert "128" in dock.differences.text()
     assert "64" in dock.differences.text()
+
+
+@pytest.fixture
+def opened(workspace, run_folder, found):
+    """What was found in a movie, with its registered movie."""
+    workspace.open_result(found, run_folder)
+    return workspace
+
+
+def test_the_movie_proposes_values_to_use(viewer, opened, qtbot):
+    dock = PatchesWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    assert not dock.proposals.isVisible()
+    (button,) = dock.buttons
+    button.click()
+    qtbot.waitUntil(dock.proposals.isVisible, timeout=60_000)
+    use = dock.proposals.buttons["init.neuron_half_size_px"]
+    assert (use.text(), use.isEnabled()) == ("Use", True)
+    assert "the search most often finds" in use.toolTip()
+    use.click()
+    assert 3 < opened.recipe.init.neuron_half_size_px != 4.0
+    assert (use.text(), use.isEnabled()) == ("in use", False)
+    dock.proposals.buttons["patches.max_components"].click()
+    assert 10 < opened.recipe.patches.max_components < 1000
+    opened.set_recipe(opened.recipe.with_settings({"init.neuron_half_size_px": 9}))
+    assert use.isEnabled()
+
+
+def test_without_a_registered_movie_the_button_says_what_is_missing(viewer):
+    dock = PatchesWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    (button,) = dock.buttons
+    assert not button.isEnabled()
+    assert "Open a movie first" in dock.hint
+
+
+def test_what_auto_stood_for_is_shown_and_drawn(viewer, workspace, qtbot):
+    measured = Proposal("init.neuron_half_size_px", 6.0, 5.5, 6.5, True, "so it is")
+    result = replace(make_many(20, 50, SHAPE), proposals=(measured,))
+    workspace.set_recipe(
+        workspace.recipe.with_settings({"init.neuron_half_size_px": "auto"})
+    )
+    assert workspace.diameter_px == 11.0
+    workspace.set_result(result)
+    assert workspace.diameter_px == 16.5
+    dock = PatchesWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    assert dock.forms["init"].editor("neuron_half_size_px").text() == "6"
+    assert list(dock.proposals.buttons) == ["init.neuron_half_size_px"]
+    workspace.set_result(None)
+    assert not dock.proposals.buttons
 
 
 def test_the_disc_is_dragged_instead_of_the_view(viewer, scene, workspace, qtbot):

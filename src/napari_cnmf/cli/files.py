@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_cnmf.cli.console import columns, say, working
 from napari_cnmf.cli.summary import cells_line, movie_line
-from napari_cnmf.components import REASONS
+from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats import hdf5, tif
 from napari_cnmf.formats.movies import export_movie
@@ -99,6 +99,7 @@ def _describe_result(result: Result) -> None:
     """Write what a result holds."""
     rows = [("movie", movie_line(result)), *motion_rows(result)]
     rows += [("cells", cells_line(result)), *_reason_rows(result)]
+    rows += _note_rows(result)
     rows += [(r.stage, f"{r.seconds:.2f} s") for r in result.stages]
     rows.append(("complete", "yes" if result.complete else "no, stages are missing"))
     rows.append(("SHA-256", digest(result)))
@@ -119,3 +120,17 @@ def _reason_rows(result: Result) -> list[tuple[str, str]]:
                 (f"  {reason.name}", f"{count:>4}  ({reason.score}, limit {limit:g})")
             )
     return rows
+
+
+def _note_rows(result: Result) -> list[tuple[str, str]]:
+    """Count the accepted components of which something is noted."""
+    quality = None if result.components is None else result.components.quality
+    if quality is None:
+        return []
+    accepted = quality.accepted.tolist()
+    noted = [n for k, kept in enumerate(accepted) if kept for n in quality.noted(k)]
+    return [
+        (f"  {note.name}", f"{noted.count(note):>4}  of the accepted")
+        for note in NOTES
+        if note in noted
+    ]

@@ -64,15 +64,18 @@ def fit_local(
     """
     n_max = parameters.patches.max_components
     found = initialise(movie, valid, parameters.init, n_max, masks)
-    again = parameters.init.second_search and parameters.init.method != "seeded"
     model = started(movie, valid, found, parameters)
     if parameters.background.model != "ring":
         model = update_traces(movie, model, denoiser)
     for number in range(1, parameters.spatial.rounds + 1):
         model = _with_ring(movie, model, parameters, corner)
         above = _without_ring(movie, model)
-        model = _round(above, model, parameters, denoiser, f"round {number}")
-        if number == 1 and again:
+        step = f"round {number}"
+        if masks is None:
+            model = _round(above, model, parameters, denoiser, step)
+        else:
+            model = _marked_round(above, model, parameters, denoiser, masks, step)
+        if number == 1 and masks is None and parameters.init.second_search:
             model = _search_again(above, model, parameters)
     model = _with_ring(movie, model, parameters, corner)
     if not model.grid.n_nodes:
@@ -125,25 +128,42 @@ def _round(
     step: str,
 ) -> Model:
     """Outline, demix, merge."""
-    outlined = update_footprints(movie, model, parameters)
-    if parameters.init.method == "seeded":
-        return update_traces(movie, all_kept(model, outlined, step), denoiser)
     diameter_px = parameters.init.diameter_px
-    model = _pruned(outlined, diameter_px, step)
+    model = _pruned(update_footprints(movie, model, parameters), diameter_px, step)
     model = _pruned(update_traces(movie, model, denoiser), diameter_px, step)
     return merge(model, parameters.merge, diameter_px, step)
 
 
-def all_kept(before: Model, outlined: Model, step: str) -> Model:
-    """Keep every cell that was marked: one that vanished has its footprint again.
+def _marked_round(
+    movie: np.ndarray,
+    model: Model,
+    parameters: CnmfParameters,
+    denoiser: Denoiser,
+    masks: sp.csc_array,
+    step: str,
+) -> Model:
+    """Outline and demix cells that were marked, near their masks."""
+    own = sp.csc_array(masks[:, model.origin.rank], dtype=np.float32)
+    index = own.indices.astype(np.int32), own.indptr.astype(np.int32)
+    marked = replace(model, footprints=sp.csc_array((own.data, *index), own.shape))
+    reach = marked.grown(parameters.spatial.search_px)
+    outlined = update_footprints(movie, model, parameters)
+    return update_traces(movie, all_kept(model, outlined, reach, step), denoiser)
 
-    Whoever marks a cell wants its trace, silent or not, and two neighbours as two. What
-    speaks against it is left to the evaluation.
+
+def all_kept(before: Model, outlined: Model, reach: sp.csc_array, step: str) -> Model:
+    """Keep every cell that was marked, where it was marked.
+
+    Whoever marks a cell wants its trace, silent or not, and two neighbours as two; what
+    speaks against it is left to the evaluation. One that has vanished has its former
+    footprint again, and none goes over to a brighter neighbour.
 
     Parameters
     ----------
     before, outlined : Model
         The same cells before and after a spatial update.
+    reach : csc_array
+        (pixels, K) of ones, where each may lie.
     step : str
         When, for the record.
 
@@ -152,10 +172,11 @@ def all_kept(before: Model, outlined: Model, step: str) -> Model:
     Model
         Without those that never had a pixel.
     """
-    gone = np.diff(outlined.footprints.indptr) == 0
+    near = sp.csc_array(outlined.footprints.multiply(reach))
+    near.eliminate_zeros()
+    gone = np.diff(near.indptr) == 0
     former = sp.diags_array(gone.astype(np.float32))
-    # What is left of a vanished cell is empty, so that nothing is counted twice.
-    footprints = sp.csc_array(outlined.footprints + before.footprints @ former)
+    footprints = sp.csc_array(near + before.footprints @ former)
     footprints.eliminate_zeros()
     empty = np.flatnonzero(np.diff(footprints.indptr) == 0)
     model = replace(outlined, footprints=footprints.sorted_indices())

@@ -29,6 +29,8 @@ from napari_cnmf.origin import Origin
 
 logger = logging.getLogger(__name__)
 
+# How far a cell that was marked may still grow.
+_REACH_PX = 1
 _VANISHED = "no pixel of it stands out of its noise"
 
 
@@ -75,7 +77,7 @@ def refit(
     watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
     outlined = _respaced(movie, summary, model, parameters, backend, watch, cancel)
     if parameters.init.method == "seeded":
-        model = all_kept(model, outlined, "refit")
+        model = all_kept(model, outlined, model.grown(_REACH_PX), "refit")
         _tell_alike(model, parameters)
     else:
         model = _merged(outlined, parameters)

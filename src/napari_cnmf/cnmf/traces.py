@@ -7,6 +7,7 @@ kept.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from threading import Event
 
@@ -25,6 +26,8 @@ from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bridge, normalised_frames, tiles
 from napari_cnmf.movie.store import TILE_PX
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_DECAY_S = 0.5
 
@@ -208,6 +211,7 @@ def demix(
         start = unbinned(binned, bin_frames, movie.n_frames)
         raw = solve_traces(equations, start, denoiser, 1, cancel).raw
         decay_s = decay_time(raw, rate_hz, parameters.rise_s, DEFAULT_DECAY_S)
+        logger.info("decay time, estimated on the cells found: %.3g s", decay_s)
     denoiser = Denoiser.at(rate_hz, parameters, decay_s)
     start = unbinned(binned, bin_frames, movie.n_frames)
     sweeps = parameters.temporal.sweeps

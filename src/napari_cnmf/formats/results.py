@@ -104,6 +104,7 @@ AXES = {
     "components/quality/size_px": ("component", "px"),
     "components/quality/neuron_probability": ("component", "none"),
     "components/quality/flags": ("component", "none"),
+    "components/quality/notes": ("component", "none"),
     "components/quality/manual": ("component", "none"),
     "components/quality/event_images": ("component, y, x", "noise"),
     "components/quality/event_corners": ("component, (y, x)", "px"),

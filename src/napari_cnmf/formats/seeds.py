@@ -29,6 +29,8 @@ Marks = np.ndarray | sp.csc_array | Components
 
 TABLES, RESULTS, ARRAYS = (".csv",), (".h5", ".hdf5"), (".npy", ".npz")
 IMAGES = (".tif", ".tiff")
+FILES = (*IMAGES, *ARRAYS, *TABLES, *RESULTS)
+#: What the copies in the folder of a run are called.
 COPIES = "seeds-*.npz"
 
 _AXES = (("y", "x"), ("axis-0", "axis-1"), ("axis-1", "axis-2"))
@@ -69,11 +71,10 @@ def read_seeds(path: str | Path) -> Marks:
         return _components(path)
     if ending in TABLES:
         return _points(path)
-    if ending not in (*ARRAYS, *IMAGES):
-        known = ", ".join((*IMAGES, *ARRAYS, *TABLES, *RESULTS))
+    if ending not in FILES:
         raise InputError(
             f"{path} ends with '{ending}', and cells are taken from files that end "
-            f"with {known}; save it as one of these."
+            f"with {', '.join(FILES)}; save it as one of these."
         )
     array = _array(path)
     if sp.issparse(array):
@@ -188,7 +189,9 @@ def _points(path: Path) -> np.ndarray:
             names = {name.strip().lower(): name for name in table.fieldnames or ()}
             # The last axes are rows and columns; one before them counts frames.
             here = [pair for pair in _AXES if set(pair) <= set(names)]
-            rows = [[row[names[axis]] for axis in here[-1]] for row in table if here]
+            rows = [
+                [float(row[names[axis]]) for axis in here[-1]] for row in table if here
+            ]
         points = np.array(rows, np.float64).reshape(-1, 2)
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise InputError(

@@ -87,8 +87,8 @@ def export_csv(
 
     ``traces_raw.csv``, ``traces_denoised.csv``, ``deconvolved.csv`` and ``dff.csv``
     (if computed) have a first column ``time_s`` and one column per cell, named by its
-    id; ``cells.csv`` has one row per cell: centre, area, verdict and its reasons, and
-    all quality values; ``motion.csv`` (if registered) has one row per frame: its shift,
+    id; ``cells.csv`` has one row per cell: centre, area, verdict and its reasons,
+    notes and all quality values; ``motion.csv`` (if registered) has one row per frame: its shift,
     its correlation with the template before and after, and why it remains bad. Either
     all files are written or none.
 
@@ -197,6 +197,9 @@ def _write_cells(
         }
         # Images have no place in a table.
         columns |= {k: v for k, v in scores.items() if v is not None and v.ndim == 1}
+        columns["notes"] = np.array(
+            ["; ".join(n.name for n in quality.noted(k)) for k in range(len(cells))]
+        )
     _write_columns(columns, file)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import minimum_filter
 
+from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.shifts import Shifts
 
 
@@ -48,6 +51,19 @@ def seen_borders(
         for w, side in zip(wanted, sides, strict=True)
     )
     return top, bottom, left, right
+
+
+def with_data(recorded: SummaryImages) -> np.ndarray:
+    """Pixels (Y, X) bool that hold data in the frames as recorded.
+
+    Rows and columns at the border in which no pixel ever changes were masked before,
+    by an earlier registration for one. Moved by parts of a pixel, their edge would
+    flicker like a cell.
+    """
+    held = np.zeros_like(recorded.valid)
+    held[replace(recorded, valid=recorded.noise > 0).inside] = True
+    inside: np.ndarray = held & recorded.valid
+    return inside
 
 
 def valid_area(valid: np.ndarray, borders: tuple[int, int, int, int]) -> np.ndarray:

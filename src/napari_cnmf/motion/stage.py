@@ -17,7 +17,7 @@ import numpy as np
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.motion.blockpass import BlockPass, Found, Tally
-from napari_cnmf.motion.borders import seen_borders, valid_area
+from napari_cnmf.motion.borders import seen_borders, valid_area, with_data
 from napari_cnmf.motion.metrics import flag_frames
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.plan import Alignment, Plan, choose_plan
@@ -202,7 +202,7 @@ def _correction(
     )
     left_out = registration.left_out
     borders = seen_borders(shifts, parameters.min_seen, left_out)
-    seen = valid_area(registration.before.valid, borders)
+    seen = valid_area(with_data(registration.before), borders)
     images = tally.after.images(plan.scale, neighbours, seen)
     movie = movie.with_(left_out=left_out if parameters.leave_out_bad else ())
     return Correction(movie, shifts, registration, images)

@@ -2,8 +2,8 @@
 
 Footprints grow to the size of the cells whatever size the search was told, and traces
 decay as the cells do: on simulated movies told 0.55 to 2 times the right size, the area
-of the accepted cells changes by a tenth. Real cells show less of their body than
-simulated ones, so a size is called too large with more reserve than too small.
+of the accepted cells changes by a sixth at most. Real cells show less of their body
+than simulated ones, so a size is called too large with more reserve than too small.
 """
 
 from __future__ import annotations

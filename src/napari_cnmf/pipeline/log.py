@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_cnmf.errors import OutputError
 from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.provenance import versions
-from napari_cnmf.recipe import Recipe
+from napari_cnmf.recipe import AUTO, Recipe
 
 logger = logging.getLogger("napari_cnmf")
 
@@ -76,4 +76,5 @@ def log_start(source: RunInput, recipe: Recipe, workers: int) -> None:
     for group, values in recipe.to_dict().items():
         for name, value in values.items():
             if value != default[group][name]:
-                logger.info("parameter %s.%s = %s", group, name, value)
+                told = AUTO if value is None else value
+                logger.info("parameter %s.%s = %s", group, name, told)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.initialise.masks import masks_from
+from napari_cnmf.cnmf.initialise.masks import masks_from, masks_from_labels
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats.seeds import Marks, as_labels, read_seeds, save_copy
@@ -56,8 +56,8 @@ def checked_seeds(
         seeds = read_seeds(seeds)
     if isinstance(seeds, Components):
         seeds = _footprints(seeds, field_shape)
-    elif not sp.issparse(seeds) and not _are_points(seeds):
-        seeds = as_labels(np.asarray(seeds), "The array of seeds")
+    elif not sp.issparse(seeds):
+        seeds = _labels_or_points(np.asarray(seeds))
     _masks(seeds, recipe, field_shape)
     return seeds
 
@@ -105,9 +105,11 @@ def _named(recipe: Recipe, folder: RunFolder) -> Path:
     return inside if inside.exists() else Path(name)
 
 
-def _are_points(seeds: np.ndarray) -> bool:
-    """Whether an array is rows and columns, and no image."""
-    return np.ndim(seeds) == 2 and np.shape(seeds)[1] == 2
+def _labels_or_points(array: np.ndarray) -> np.ndarray:
+    """Rows and columns of points, or an image."""
+    if array.ndim == 2 and array.shape[1] == 2:
+        return array.astype(np.float64)
+    return as_labels(array, "The array of seeds")
 
 
 def _footprints(components: Components, field_shape: tuple[int, int]) -> sp.csc_array:
@@ -125,8 +127,9 @@ def _masks(
     seeds: np.ndarray | sp.csc_array, recipe: Recipe, field_shape: tuple[int, int]
 ) -> sp.csc_array:
     """Make masks of seeds."""
-    if not sp.issparse(seeds):
-        seeds = _cropped(seeds, recipe.input, field_shape)
+    if isinstance(seeds, np.ndarray) and seeds.dtype == np.int32:
+        labels = _cropped(seeds, recipe.input, field_shape)
+        return masks_from_labels(labels, field_shape)
     return masks_from(seeds, field_shape, recipe.init.diameter_px)
 
 

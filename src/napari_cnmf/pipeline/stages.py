@@ -159,6 +159,7 @@ def _evaluate(session: Session, result: Result) -> Result:
         _components(result),
         session.recipe.quality,
         diameter_px=session.recipe.cnmf(result.proposals or ()).init.diameter_px,
+        recorded=None if result.registration is None else result.registration.before,
         **session.compute,
     )
     latest = with_curation(result, session.folder.result)

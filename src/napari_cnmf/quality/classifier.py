@@ -1,7 +1,7 @@
 """How probable it is that a component is a neuron's cell body, by its shape alone.
 
 Boosted trees (see the folder `training` of the repository) look at the circular
-harmonics of the footprint and of the event image. They were trained on components that
+harmonics of the footprint and of the event image, at its outline and its size. They were trained on components that
 this package found in simulated movies; the tables that they consist of are read once.
 """
 
@@ -73,18 +73,9 @@ def neuron_probability(
     trees, probability = shipped_trees(), np.zeros(len(images.events), np.float32)
     for start in range(0, len(probability), _BATCH):
         which = slice(start, start + _BATCH)
-        features = features_of(_part(images, which), diameter_px, typical_area_px)
+        features = shape_features(_part(images, which), diameter_px, typical_area_px)
         probability[which] = trees.probability(features)
     return np.where(images.footprints.any(axis=(1, 2)), probability, 0)
-
-
-def features_of(
-    images: EventImages, diameter_px: float, typical_area_px: float
-) -> np.ndarray:
-    """Measure what the trees ask for, (K, F) float32; parameters as above."""
-    # Either size alone did worse on simulated movies whose size was told wrong.
-    found_px = np.sqrt(4 / np.pi * typical_area_px)
-    return shape_features(images, float(np.sqrt(diameter_px * found_px)))
 
 
 @cache

@@ -63,7 +63,7 @@ class Explanation:
     rows : tuple of ScoreRow
         All limits of the rule in force.
     sentence : str
-        The verdict and what it rests on.
+        The verdict, what it rests on, and what is noted of the component.
     """
 
     rows: tuple[ScoreRow, ...]
@@ -83,7 +83,8 @@ def explain(quality: Quality, k: int) -> Explanation:
     -------
     Explanation
         Rows of the rule in force, and a sentence such as "rejected by ring 0.31 >
-        0.12" or "accepted by hand against the rule (SNR 6.20 < 8)".
+        0.12; it is cut by the edge" or "accepted by hand, against the rule (SNR 6.20 <
+        8)".
     """
     by_rule, manual = bool(quality.flags[k] == 0), int(quality.manual[k])
     accepted = manual > 0 if manual else by_rule
@@ -95,7 +96,8 @@ def explain(quality: Quality, k: int) -> Explanation:
         sentence = f"{verdict} by hand, {how} ({why or _ALL_KEPT})"
     else:
         sentence = f"{verdict} by {why}" if why else f"{verdict}: {_ALL_KEPT}"
-    return Explanation(rows, sentence + _passed_over(quality))
+    noted = "".join(f"; {note.sentence}" for note in quality.noted(k))
+    return Explanation(rows, sentence + noted + _passed_over(quality))
 
 
 def _rows(quality: Quality, k: int, accepted: bool) -> Iterator[ScoreRow]:

@@ -35,13 +35,13 @@ class QualityParameters(Parameters):
         high=1,
     )
     min_relative_area: float = param(
-        0.45,
+        0.3,
         "Least area, relative to the median of the clearest components.",
         low=0,
         high=10,
     )
     max_relative_area: float = param(
-        2.0,
+        3.0,
         "Most area, relative to the median of the clearest components. Light from out "
         "of focus and patches of neuropil are larger than cells.",
         low=0,
@@ -165,7 +165,7 @@ class QualityParameters(Parameters):
         advanced=True,
     )
     use_classifier: bool = param(
-        False,
+        True,
         "Whether a classifier says how probable it is that a footprint is a neuron, "
         "and the rules 'default' and 'caiman' listen to it.",
         caiman="quality.use_cnn",
@@ -178,12 +178,11 @@ class QualityParameters(Parameters):
         advanced=True,
     )
     min_neuron_probability: float = param(
-        0.0,
+        0.15,
         "Least probability of being a neuron by shape, if a classifier is used; 0 for "
-        "no limit.",
+        "no limit. Higher keeps fewer pieces of neuropil and cells out of focus.",
         low=0,
         high=1,
-        advanced=True,
     )
     caiman_min_neuron_probability: float = param(
         0.9,

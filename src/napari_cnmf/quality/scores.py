@@ -91,14 +91,34 @@ def areas(footprints: sp.csc_array, valid: np.ndarray) -> np.ndarray:
     A cell at the border of the pixels (Y, X) that hold data is cut: its area counts
     more. A missing pixel in their midst is no border.
     """
+    area = np.diff(cores(footprints).indptr).astype(np.float32)
+    k = np.repeat(np.arange(len(area)), np.diff(footprints.indptr))
+    border = border_pixels(valid).ravel()[footprints.indices]
+    area[np.unique(k[border])] *= _BORDER_FACTOR
+    return area
+
+
+def cores(footprints: sp.csc_array) -> sp.csc_array:
+    """Pixels of each footprint above a fifth of its maximum, as ones (Y*X, K)."""
     peak = footprints.max(axis=0).toarray().ravel()
     k = np.repeat(np.arange(len(peak)), np.diff(footprints.indptr))
     core = footprints.data >= 0.2 * peak[k]
-    area = np.bincount(k[core], minlength=len(peak)).astype(np.float32)
+    ends = np.cumsum(np.bincount(k[core], minlength=len(peak)))
+    return sp.csc_array(
+        (
+            np.ones(core.sum(), np.float32),
+            footprints.indices[core],
+            np.append(0, ends),
+        ),
+        shape=footprints.shape,
+    )
+
+
+def border_pixels(valid: np.ndarray) -> np.ndarray:
+    """Outermost of the pixels (Y, X) that hold data, as a mask (Y, X)."""
     field = binary_fill_holes(valid)
-    border = (field & ~binary_erosion(field)).ravel()[footprints.indices]
-    area[np.unique(k[border])] *= _BORDER_FACTOR
-    return area
+    border: np.ndarray = field & ~binary_erosion(field)
+    return border
 
 
 def eccentricities(

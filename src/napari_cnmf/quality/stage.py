@@ -18,6 +18,7 @@ from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
 from napari_cnmf.quality.classifier import neuron_probability
 from napari_cnmf.quality.events import TILE_PX, EventImages, event_images
 from napari_cnmf.quality.exceptional import trace_fitness
+from napari_cnmf.quality.notes import notes
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 from napari_cnmf.quality.scores import (
@@ -43,6 +44,7 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     *,
     diameter_px: float,
     backend: Backend,
+    recorded: SummaryImages | None = None,
     progress: Progress = silent,
     cancel: Event | None = None,
 ) -> Components:
@@ -57,6 +59,9 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     parameters : QualityParameters
     diameter_px : float
         Of a cell body.
+    recorded : SummaryImages, optional
+        Of the movie before its registration: what saturates is seen there. By default
+        the movie was not registered.
     backend, progress, cancel
         As for the other stages.
 
@@ -80,7 +85,8 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         watch=Stopwatch(progress, "evaluate", n_tiles, "tiles"),
         cancel=cancel,
     )
-    snr = _peak_snr(components)
+    snr_window = _snr_window(components)
+    snr = peak_snr(components.raw, components.trace_fit.noise, snr_window)
     r_value, ring, slope = _shapes(images, summary.valid, cancel)
     window = _transient_frames(components, parameters.transient_s)
     fitness_raw, fitness_delta = trace_fitness(components.raw, window)
@@ -108,16 +114,18 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         event_corners=images.corners,
         event_bin_frames=bin_length(movie),
     )
-    return replace(components, quality=apply_rule(quality, parameters))
+    judged = apply_rule(quality, parameters)
+    scored = replace(components, quality=judged)
+    noted = notes(scored, summary, recorded or summary, snr_window)
+    return replace(components, quality=replace(judged, notes=noted))
 
 
-def _peak_snr(components: Components) -> np.ndarray:
-    """Peak SNR (K,) of the raw traces, averaged over part of a decay."""
+def _snr_window(components: Components) -> int:
+    """Frames that traces are averaged over for their SNR: part of a decay."""
     if len(components) == 0:
-        return np.zeros(0, np.float32)
+        return 1
     decay = np.median(decay_frames(components.trace_fit.ar))
-    window = max(1, round(_SNR_WINDOW_DECAYS * float(decay)))
-    return peak_snr(components.raw, components.trace_fit.noise, window)
+    return max(1, round(_SNR_WINDOW_DECAYS * float(decay)))
 
 
 def _transient_frames(components: Components, transient_s: float | None) -> int:

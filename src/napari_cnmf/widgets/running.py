@@ -7,16 +7,22 @@ one beside the movie is taken. An older result is kept until its stage is done a
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
+
+from napari_cnmf.cnmf.proposals.propose import propose
 from napari_cnmf.compute import Progress, local_backend
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.formats.results import Result
+from napari_cnmf.formats.seeds import copy_name
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.runner import rerun, run
 from napari_cnmf.pipeline.stages import stages_between
+from napari_cnmf.proposal import Proposal
 from napari_cnmf.recipe import AUTO, Recipe
 from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.settings import preference
@@ -70,6 +76,7 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
     first, until : str
         Names of the first and the last stage.
     """
+    seeds = _marked(workspace, first, until)
     movie, recipe, workers = workspace.movie, workspace.recipe, workspace.workers
     folder = workspace.folder
     if folder is None:
@@ -77,6 +84,7 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
 
     def work(progress: Progress, cancel: Event) -> Result:
         options: dict[str, Any] = {
+            "seeds": seeds,
             "until": until,
             "backend": local_backend(workers),
             "progress": progress,
@@ -88,6 +96,38 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
             options["movie"] = movie
         settings = settings_of(recipe, first, until)
         return rerun(first, folder.path, settings, **options)
+
+    return work
+
+
+def _marked(workspace: Workspace, first: str, until: str) -> np.ndarray | None:
+    """Cells that are marked in the viewer, if these stages begin with them.
+
+    The recipe names the copy that the run will make of them.
+    """
+    names = [stage.name for stage in stages_between(first, until)]
+    init = workspace.recipe.init
+    if workspace.seeds is None or init.method != "seeded" or "fit" not in names:
+        return None
+    marks = workspace.seeds()
+    init = replace(init, seeds=copy_name(marks))
+    workspace.set_recipe(replace(workspace.recipe, init=init))
+    return marks
+
+
+def proposing_work(workspace: Workspace) -> Work[tuple[Proposal, ...]]:
+    """Return the work that lets the registered movie propose parameters."""
+    movie, result, workers = workspace.registered, workspace.result, workspace.workers
+    rise_s = workspace.recipe.cnmf().rise_s
+    if movie is None or result is None or result.summary is None:
+        raise MissingStageError(NO_REGISTERED)
+    summary = result.summary
+
+    def work(_progress: Progress, cancel: Event) -> tuple[Proposal, ...]:
+        with local_backend(workers) as backend:
+            return propose(
+                movie, summary, backend=backend, rise_s=rise_s, cancel=cancel
+            )
 
     return work
 

@@ -112,6 +112,12 @@ class Workspace:
         return None if side is None else (side, side)
 
     @property
+    def diameter_px(self) -> float:
+        """Diameter of a cell body: as told, or as the run has measured it."""
+        proposals = None if self.result is None else self.result.proposals
+        return self.recipe.cnmf(proposals or ()).init.diameter_px
+
+    @property
     def registered(self) -> Movie | None:
         """The registered movie on disk, None if there is none that can be used."""
         if self.folder is None or self.result is None or not self.folder.movie.exists():

@@ -7,7 +7,7 @@ a cell. The checks are those of CaImAn's demo notebook.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from html import escape
 from typing import Any
 
@@ -19,8 +19,11 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_cnmf.cnmf.patches import Patch
 from napari_cnmf.errors import CnmfError
+from napari_cnmf.proposal import HALF_SIZE, Proposal
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.widgets import running
 from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
+from napari_cnmf.widgets.parts.proposal_table import ProposalTable
 from napari_cnmf.widgets.views import quilt
 
 #: Patches should be at least this many neurons wide.
@@ -47,11 +50,22 @@ class PatchesWidget(StageDock):
         self._timer.timeout.connect(self._redraw)
         self.add_form("patches", title="Patches")
         key = ("neuron_half_size_px", "min_event_energy")
-        self.add_form("init", key, title="Key parameters")
+        self._sizes = self.add_form("init", key, title="Key parameters")
         self.add_form("merge", ("min_correlation",), title="Merging")
         self.disc_button = QPushButton("Bring the disc into view")
         self.disc_button.clicked.connect(lambda: quilt.draw_disc(self.session.scene))
         self.body.addWidget(self.disc_button)
+        self.proposals = ProposalTable()
+        self.proposals.used.connect(self._use)
+        self._proposals_heading = heading("What the movie says")
+        self.body.addWidget(self._proposals_heading)
+        self.body.addWidget(self.proposals)
+        self.add_action(
+            "Propose from the movie",
+            self._propose,
+            lambda: running.lacks_registered(self.workspace),
+            "Measure cell size, decay time and more in the registered movie",
+        )
         self.figures, self.checks, self.differences = (wrapped("") for _ in range(3))
         for title, label in (
             ("The patches", self.figures),
@@ -68,6 +82,9 @@ class PatchesWidget(StageDock):
             self.workspace.result_changed,
         ):
             self.listen(signal, self._redraw_soon)
+        self.listen(self.workspace.result_changed, self._show_measured)
+        self.listen(self.workspace.recipe_changed, self._compare)
+        self._show_measured()
         self._redraw()
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
@@ -89,6 +106,33 @@ class PatchesWidget(StageDock):
                 for role in (quilt.QUILT, quilt.DISC):
                     scene.remove(role)
 
+    def _propose(self) -> None:
+        """Ask the registered movie, beside the window."""
+        work = running.proposing_work(self.workspace)
+        self.begin("Propose parameters", work, self._show_proposals)
+
+    def _show_measured(self) -> None:
+        """Show what a run has measured, and what "auto" stood for in it."""
+        result = self.workspace.result
+        proposals = () if result is None else result.proposals or ()
+        sizes = (p.value for p in proposals if p.parameter == HALF_SIZE)
+        self._sizes.show_auto("neuron_half_size_px", next(sizes, None))
+        self._show_proposals(proposals)
+
+    def _show_proposals(self, proposals: Sequence[Proposal]) -> None:
+        """List proposals."""
+        self.proposals.show_proposals(proposals)
+        self._proposals_heading.setVisible(bool(proposals))
+        self._compare()
+
+    def _compare(self) -> None:
+        """Show which of the proposed values are in the recipe."""
+        self.proposals.follow(self.workspace.recipe)
+
+    def _use(self, name: str, value: float) -> None:
+        """Take over a proposed value."""
+        self.workspace.set_recipe(self.workspace.recipe.with_settings({name: value}))
+
     def _redraw_soon(self) -> None:
         """Show the change shortly, together with those that follow at once."""
         if not self._timer.isActive():
@@ -104,7 +148,7 @@ class PatchesWidget(StageDock):
             return
         self.say("" if grid else "Open a movie to see its patches.")
         self.figures.setText(self._in_words(grid))
-        self.checks.setText("<br>".join(checks(grid, self.workspace.recipe)))
+        self.checks.setText("<br>".join(checks(grid, self.workspace.diameter_px)))
         self.differences.setText(self._changes())
         self.disc_button.setEnabled(bool(grid))
         if self._drawn:
@@ -122,7 +166,7 @@ class PatchesWidget(StageDock):
         if figures.n_patches > 1:
             asked = recipe.patches.patch_overlap_px
             lines.append(f"Overlap {figures.overlap_px} px (asked for: {asked} px)")
-        room = height * width / recipe.init.diameter_px**2
+        room = height * width / self.workspace.diameter_px**2
         lines.append(f"Room for about {room:.0f} neurons in each")
         components = self.workspace.components
         if components is not None:
@@ -154,7 +198,7 @@ class PatchesWidget(StageDock):
         if centre is None or event.button != 1 or viewer.dims.ndisplay != 2:
             return
         away = np.asarray(event.position[-2:]) - centre
-        radius_px = self.workspace.recipe.init.diameter_px / 2
+        radius_px = self.workspace.diameter_px / 2
         if np.hypot(*(away / scene.place.scale[1:])) > radius_px:
             return
         camera = viewer.scene.camera
@@ -166,11 +210,11 @@ class PatchesWidget(StageDock):
         camera.mouse_pan = panned
 
 
-def checks(grid: list[Patch], recipe: Recipe) -> list[str]:
+def checks(grid: list[Patch], diameter_px: float) -> list[str]:
     """Say whether patches and overlap suit the size of a neuron."""
     if not grid:
         return ["-"]
-    figures, diameter_px = quilt.GridFigures.of(grid), recipe.init.diameter_px
+    figures = quilt.GridFigures.of(grid)
     width = min(figures.size_px) / diameter_px
     good = width >= MIN_NEURONS
     lines = [

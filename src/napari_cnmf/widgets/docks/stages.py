@@ -12,12 +12,17 @@ from typing import Any, ClassVar, get_type_hints
 import numpy as np
 from napari.viewer import Viewer
 
+from napari_cnmf.cnmf.parameters import InitParameters
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie.parameters import INDICATORS
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets import running
-from napari_cnmf.widgets.docks.dock import StageDock, wrapped
+from napari_cnmf.widgets.docks.beginning import BeginBox
+from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
 from napari_cnmf.widgets.parts.form import caption
+
+#: What else decides a search that begins with marked cells.
+OF_SEEDED = ("neuron_half_size_px", "iterations", "space_bin_px", "time_bins")
 
 
 class PipelineDock(StageDock):
@@ -100,13 +105,21 @@ class CnmfWidget(PipelineDock):
         super().__init__(napari_viewer)
         kinetics = ("indicator", "decay_time_s", "rise_time_s")
         self._kinetics = self.add_form("acquisition", kinetics, "Indicator")
-        self.add_form("init", title="Search")
+        self.body.addWidget(heading("Search"))
+        self.begin_box = BeginBox(self.session.scene.viewer)
+        self.body.addWidget(self.begin_box)
+        names = [item.name for item in fields(InitParameters) if item.name != "seeds"]
+        self._search = self.add_form("init", names)
+        methods = self._search.editor("method")
+        methods.removeItem(methods.findData("seeded"))  # the box above is for that
         self.add_form("spatial", title="Footprints")
         self.add_form("background", title="Background")
         self.add_form("merge", title="Merging")
         self.add_form("temporal", title="Traces")
         self.listen(self.workspace.recipe_changed, self._show_kinetics)
+        self.listen(self.workspace.recipe_changed, self._show_search)
         self._show_kinetics()
+        self._show_search()
         self.add_action(
             "Find cells",
             lambda: self.run_stages("Find cells", "fit", "refit"),
@@ -129,6 +142,11 @@ class CnmfWidget(PipelineDock):
         """Say how many components there are."""
         n_found = 0 if result.components is None else len(result.components)
         return f"{n_found} components found; evaluate them next (Evaluate)."
+
+    def _show_search(self) -> None:
+        """Show what matters to a search, or to cells that were marked."""
+        seeded = self.workspace.recipe.init.method == "seeded"
+        self._search.show_only(OF_SEEDED if seeded else self._search.names)
 
     def _show_kinetics(self) -> None:
         """Show which decay and rise time the indicator stands for."""
@@ -174,4 +192,4 @@ def _shown(value: Any) -> str:
     """Write a parameter's value."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"

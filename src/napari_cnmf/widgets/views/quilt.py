@@ -78,7 +78,7 @@ def draw_disc(scene: Scene, world: np.ndarray | None = None) -> None:
     if world is None:
         world = np.asarray(scene.viewer.scene.camera.center[-2:])
     place = planned_place(scene)
-    diameter_px = scene.workspace.recipe.init.diameter_px
+    diameter_px = scene.workspace.diameter_px
     scene.put(layers.disc_layer(place.to_data(world), diameter_px, place), DISC)
 
 

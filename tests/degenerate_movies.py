@@ -17,7 +17,7 @@ _RISE_FRAMES = 3.0
 
 
 def traces(n_cells: int, n_frames: int = N_FRAMES) -> np.ndarray:
-    """(n_cells, n_frames): an event of about one every 60 frames each, unlike the rest."""
+    """(n_cells, n_frames): an event about every 60 frames, unlike the other cells."""
     rng = np.random.default_rng(5)
     spikes = rng.random((n_cells, n_frames)) < 1 / 60
     spikes[:, n_frames // 3] |= ~spikes.any(axis=1)

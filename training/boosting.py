@@ -19,9 +19,9 @@ _N_BINS = 64
 class BoostingParameters:
     """How the trees are grown."""
 
-    n_trees: int = 500
+    n_trees: int = 1000
     depth: int = 5
-    learning_rate: float = 0.05
+    learning_rate: float = 0.025
     feature_share: float = 0.2
     sample_share: float = 0.7
     ridge: float = 5.0

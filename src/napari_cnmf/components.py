@@ -64,7 +64,7 @@ NOTES = (
     Note(0, "cut by the edge", "it is cut by the edge"),
     Note(1, "saturated", "its brightest pixels are saturated"),
     Note(2, "silent", "no event of it stands out of the noise"),
-    Note(3, "shared place", "another accepted cell has more than half of its pixels"),
+    Note(3, "shared place", "it shares most of its place with another cell"),
 )
 
 _PER_COMPONENT = {"axis": 0}
@@ -152,7 +152,7 @@ class Quality:
         return found
 
     def noted(self, k: int) -> list[Note]:
-        """What is to be noted of component `k`."""
+        """Give the notes on component `k`."""
         bits = 0 if self.notes is None else int(self.notes[k])
         return [note for note in NOTES if bits >> note.bit & 1]
 

@@ -11,12 +11,13 @@ import scipy.ndimage as ndi
 import small_runs as runs
 
 from napari_cnmf.baseline import DffParameters, dff
-from napari_cnmf.cnmf.fit import PatchResult, fit
+from napari_cnmf.cnmf.fit import fit
 from napari_cnmf.cnmf.parameters import (
     BackgroundParameters,
     CnmfParameters,
     PatchParameters,
 )
+from napari_cnmf.cnmf.patch_solver import PatchResult
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.components import Components
 from napari_cnmf.compute import SerialBackend, ThreadBackend, silent

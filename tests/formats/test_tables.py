@@ -160,6 +160,7 @@ def test_the_table_of_cells_has_place_size_verdict_and_all_scores(tmp_path, resu
     assert [cell["accepted"] for cell in cells] == ["1", "0", "0", "1"]
     assert cells[0]["reasons"] == ""
     assert "low SNR: 3 against a limit of 20" in cells[1]["reasons"]
+    assert cells[1]["notes"] == "cut by the edge; saturated"  # the bits are the ids
     place = [float(cells[1][name]) for name in ("y_px", "x_px", "y_um", "x_um")]
     assert place == [0.5, 1.5, 0.75, 3.0]
     assert cells[1]["area_px"] == "4"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from motion.field_twins import dense
 
-from napari_cnmf.motion.borders import seen_borders, valid_area
+from napari_cnmf.motion.borders import seen_borders, valid_area, with_data
+from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.shifts import PatchShifts, Shifts
 
 SHAPE = (60, 83)
@@ -134,3 +135,14 @@ def test_without_holes_the_valid_area_is_what_the_borders_leave():
     expected[4:19, 2:27] = True
     valid = valid_area(np.ones((20, 30), bool), (4, 1, 2, 3))
     np.testing.assert_array_equal(valid, expected)
+
+
+def test_rows_and_columns_that_never_change_hold_no_data():
+    noise = np.ones((9, 12), np.float32)
+    noise[:2], noise[:, -3:], noise[5, 5] = 0, 0, 0
+    valid = np.ones((9, 12), bool)
+    valid[8] = False
+    recorded = SummaryImages(noise, noise, noise, noise, noise, valid)
+    expected = np.zeros((9, 12), bool)
+    expected[2:8, :9] = True  # a still pixel in their midst is one of them
+    np.testing.assert_array_equal(with_data(recorded), expected)

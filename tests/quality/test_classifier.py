@@ -18,6 +18,7 @@ from napari_cnmf.quality.events import EventImages
 from napari_cnmf.quality.shape_features import (
     GRID,
     N_FEATURES,
+    N_HARMONICS,
     scaled_crops,
     shape_features,
 )
@@ -58,6 +59,19 @@ def turned(images: EventImages, turn) -> EventImages:
     return EventImages(images.corners, turn(images.events), turn(images.footprints))
 
 
+def described(images: EventImages, scale: float = 1):
+    return shape_features(images, scale * DIAMETER_PX, scale**2 * DISC_AREA)
+
+
+def harmonics(shape, scale: float = 1):
+    return described(as_images([shape], noise=0), scale)[:, :N_HARMONICS]
+
+
+def outline(shape):
+    """Elongation, length, width, filling, steepness and both raggednesses."""
+    return described(as_images([shape], noise=0))[0, N_HARMONICS:-4]
+
+
 @pytest.mark.parametrize(
     "turn",
     [
@@ -69,18 +83,17 @@ def turned(images: EventImages, turn) -> EventImages:
 )
 def test_turning_and_mirroring_changes_nothing(turn):
     images = as_images([ragged(1), ellipse(16, 9, 0.4)])
-    expected = shape_features(images, DIAMETER_PX)
-    found = shape_features(turned(images, turn), DIAMETER_PX)
+    expected = described(images)
+    found = described(turned(images, turn))
     assert expected.shape == (2, N_FEATURES)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_any_angle_and_size_look_nearly_the_same():
-    level = shape_features(as_images([ellipse(16, 9)], noise=0), DIAMETER_PX)
-    oblique = shape_features(as_images([ellipse(16, 9, 0.6)], noise=0), DIAMETER_PX)
-    large = as_images([ellipse(32, 18, side=73)], noise=0)
-    twice = shape_features(large, 2 * DIAMETER_PX)
-    round_one = shape_features(as_images([ellipse(12, 12)], noise=0), DIAMETER_PX)
+    level = harmonics(ellipse(16, 9))
+    oblique = harmonics(ellipse(16, 9, 0.6))
+    twice = harmonics(ellipse(32, 18, side=73), scale=2)
+    round_one = harmonics(ellipse(12, 12))
     change = np.abs(round_one - level).max()
     assert np.abs(oblique - level).max() < 0.1 * change
     assert np.abs(twice - level).max() < 0.2 * change
@@ -106,11 +119,34 @@ def test_small_cells_are_interpolated_linearly_around_their_centre():
 def test_brightness_changes_nothing():
     images = as_images([ragged(2), ellipse(12, 12)])
     bright = EventImages(images.corners, 300 * images.events, 7 * images.footprints)
-    np.testing.assert_allclose(
-        shape_features(bright, DIAMETER_PX),
-        shape_features(images, DIAMETER_PX),
-        atol=1e-5,
-    )
+    np.testing.assert_allclose(described(bright), described(images), atol=1e-5)
+
+
+def test_the_outline_is_that_of_an_ellipse():
+    long, short = 18.0, 12.0
+    elongation, length, width, filling, steepness, *_ = outline(ellipse(long, short))
+    assert elongation == pytest.approx(long / short, rel=0.05)
+    assert length == pytest.approx(long / 4 / DIAMETER_PX, rel=0.1)
+    assert width == pytest.approx(short / 4 / DIAMETER_PX, rel=0.1)
+    assert filling == pytest.approx(1, abs=0.15)
+    assert steepness > 0.75
+
+
+def test_blurs_are_less_steep_and_pieces_more_ragged_than_somata():
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    blur = np.exp(-(y**2 + x**2) / (2 * (0.4 * DIAMETER_PX) ** 2))
+    soma, blurred = outline(ellipse(12, 12)), outline(blur)
+    assert blurred[4] < 0.7 * soma[4]
+    assert min(outline(ragged(seed))[5] for seed in range(5)) > 1.5 * soma[5]
+
+
+def test_sizes_are_told_relative_to_each_other():
+    shape = np.zeros((SIDE, SIDE))
+    shape[12:22, 14:20] = 1
+    sizes = shape_features(as_images([shape]), 10.0, 90.0)[0, -4:]
+    told = np.pi / 4 * 10**2
+    expected = np.log([60 / told, 60 / 90, 90 / told, told**0.5])
+    np.testing.assert_allclose(sizes, expected, rtol=1e-5)
 
 
 def test_trees_add_up_what_their_leaves_say():
@@ -135,7 +171,7 @@ def test_trees_add_up_what_their_leaves_say():
 
 def test_round_cells_are_told_from_fragments():
     somata = [ellipse(DIAMETER_PX, short, 0.5) for short in (10.0, 11.0, 12.0)]
-    others = [ellipse(30, 3.5), ellipse(4, 3), *(ragged(seed) for seed in range(3))]
+    others = [ellipse(30, 3.5), *(ragged(seed) for seed in range(5))]
     probability = neuron_probability(
         as_images([*somata, *others]), DIAMETER_PX, DISC_AREA
     )
@@ -162,7 +198,7 @@ def test_nothing_and_empty_footprints_have_an_answer():
 
 def test_the_shipped_model_is_small_and_asks_for_known_features():
     model = files("napari_cnmf.quality").joinpath(MODEL_FILE)
-    assert len(model.read_bytes()) < 100_000
+    assert len(model.read_bytes()) < 300_000
     trees = shipped_trees()
     assert trees.feature.min() >= 0
     assert trees.feature.max() < N_FEATURES

@@ -12,7 +12,7 @@ import pytest
 from widgets.many_cells import discs, make_many
 from widgets.moved_movies import make_moved
 
-from napari_cnmf.cnmf.fit import PatchResult
+from napari_cnmf.cnmf.patch_solver import PatchResult
 from napari_cnmf.cnmf.patches import patch_grid
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.movie import Movie

@@ -61,7 +61,8 @@ def initialise_components(
     InputError
         If the movie is too short or the masks are of another field.
     ParameterError
-        If the method is 'seeded' and there are no masks, or the background a ring model.
+        If the method is 'seeded' and there are no masks, or the background is a ring
+        model.
     """
     _require_maps(parameters)
     pixels, valid = recording.pixels, recording.valid

@@ -87,10 +87,10 @@ def export_csv(
 
     ``traces_raw.csv``, ``traces_denoised.csv``, ``deconvolved.csv`` and ``dff.csv``
     (if computed) have a first column ``time_s`` and one column per cell, named by its
-    id; ``cells.csv`` has one row per cell: centre, area, verdict and its reasons,
-    notes and all quality values; ``motion.csv`` (if registered) has one row per frame: its shift,
-    its correlation with the template before and after, and why it remains bad. Either
-    all files are written or none.
+    id; ``cells.csv`` has one row per cell: centre, area, verdict and its reasons, notes
+    and all quality values; ``motion.csv`` (if registered) has one row per frame: its
+    shift, its correlation with the template before and after, and why it remains bad.
+    Either all files are written or none.
 
     Parameters
     ----------

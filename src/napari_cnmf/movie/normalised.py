@@ -27,9 +27,7 @@ def bin_length(movie: Movie) -> int:
     return choose_bin(movie.n_frames, movie.frame_rate_hz, _DEFAULT_BIN_S)
 
 
-def gains(
-    summary: PixelScale, rows: slice = WHOLE, cols: slice = WHOLE
-) -> np.ndarray:
+def gains(summary: PixelScale, rows: slice = WHOLE, cols: slice = WHOLE) -> np.ndarray:
     """One over the noise of each pixel of a region, float32; 0 without data."""
     noise = summary.noise[rows, cols]
     usable = summary.valid[rows, cols] & (noise > 0)

@@ -134,7 +134,8 @@ def _fit(session: Session, result: Result) -> Result:
     proposals = _measured(session, movie, summary)
     parameters = recipe.cnmf(proposals or ())
     require_room(parameters.init, field_shape)
-    masks = masks_of(recipe, session.folder, field_shape)
+    measured_too = replace(recipe, init=parameters.init)
+    masks = masks_of(measured_too, session.folder, field_shape)
     found = fit(movie, summary, parameters, masks=masks, **session.compute)
     return replace(result, components=found, proposals=proposals, decisions=None)
 

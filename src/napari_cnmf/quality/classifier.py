@@ -1,8 +1,9 @@
 """How probable it is that a component is a neuron's cell body, by its shape alone.
 
 Boosted trees (see the folder `training` of the repository) look at the circular
-harmonics of the footprint and of the event image, at its outline and its size. They were trained on components that
-this package found in simulated movies; the tables that they consist of are read once.
+harmonics of the footprint and of the event image, at its outline and at its size. They
+were trained on components that this package found in simulated movies; the tables that
+they consist of are read once.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def cut_by_the_edge(footprints: sp.csc_array, with_data: np.ndarray) -> np.ndarr
 def saturated(
     footprints: sp.csc_array, summary: SummaryImages, recorded: SummaryImages
 ) -> np.ndarray:
-    """Which components (K,) reach the ceiling of the recording where they are brightest.
+    """Which components (K,) reach the ceiling of the recording.
 
     How many bits a camera or digitiser had is not in the movie. What is known is the
     highest value of each pixel: a detector that saturates gives many pixels the same

@@ -138,7 +138,7 @@ def _outline(crops: np.ndarray) -> np.ndarray:
 
 
 def _axes(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviation along the long and the short axis, (K,) in diameters each."""
+    """Long and short axis (K,) each, as standard deviations in diameters."""
     axis = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * _HALF_DIAMETERS
     y, x = (part.ravel() for part in np.meshgrid(axis, axis, indexing="ij"))
     powers = np.stack([np.ones_like(y), y, x, y * y, x * x, y * x], axis=1)

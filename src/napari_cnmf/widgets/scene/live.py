@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cnmf.cnmf.fit import PatchResult
+from napari_cnmf.cnmf.patch_solver import PatchResult
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.widgets.jobs import Jobs
 from napari_cnmf.widgets.scene import layers

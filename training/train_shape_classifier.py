@@ -30,7 +30,7 @@ TEST_SEEDS = 1306
 #: What the other limits reject, and movies without any cell, which are few.
 REJECTED_WEIGHT = 0.3
 NO_CELL_WEIGHT = 3.0
-LIMITS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+LIMITS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5)
 
 
 class Samples(NamedTuple):

@@ -87,6 +87,7 @@ BY_R_VALUE = {**CAIMAN, "quality.caiman_min_snr": 100.0}
 NO_FITNESS = {"quality.fitness_max_raw": -1e5, "quality.fitness_max_delta": -1e5}
 BY_R_VALUE_ONLY = {"quality.rule": "fitness", **NO_FITNESS}
 BY_FITNESS = {**BY_R_VALUE_ONLY, "quality.fitness_min_r_value": 1.0}
+BY_SHAPE = {**BY_SNR, "quality.caiman_min_snr": 100.0}
 LENIENT = {
     "quality.min_snr": 0.0,
     "quality.min_r_value": -1.0,
@@ -177,14 +178,14 @@ CASES = {
     "merge.touching_correlation": Case(1.0, TOUCHING),
     "merge.max_area_somas": Case(0.1, TOUCHING),
     "temporal.method": Case("constrained"),
+    "temporal.ar_order": Case(2, CONSTRAINED),
     "temporal.penalty_sd": Case(3.0),
+    "temporal.s_min": Case(-3.0, CONSTRAINED),
     "temporal.sweeps": Case(1),
     "temporal.baseline_window_s": Case(2.0),
     "temporal.baseline_percentile": Case(50.0),
     "temporal.fudge_factor": Case(0.8, CONSTRAINED),
     "temporal.nonnegative_baseline": Case(True, CONSTRAINED),
-    "temporal.ar_order": Case(2, CONSTRAINED),
-    "temporal.s_min": Case(-3.0, CONSTRAINED),
     "temporal.lags": Case(20, CONSTRAINED),
     "temporal.optimize_g": Case(5, CONSTRAINED),
     "temporal.noise_method": Case("median", CONSTRAINED),
@@ -209,6 +210,11 @@ CASES = {
     "quality.min_size_px": Case(5000.0, LENIENT),
     "quality.max_size_px": Case(0.0, LENIENT),
     "quality.max_eccentricity": Case(1.0, LENIENT),
+    "quality.use_classifier": Case(False, {"quality.min_neuron_probability": 1.0}),
+    "quality.classifier_model": Case("missing.onnx"),
+    "quality.min_neuron_probability": Case(1.0),
+    "quality.caiman_min_neuron_probability": Case(0.0, BY_SHAPE),
+    "quality.caiman_neuron_probability_floor": Case(1.0, CAIMAN),
     "dff.method": Case("detrend"),
     "dff.percentile": Case(40.0),
     "dff.window_s": Case(2.0),

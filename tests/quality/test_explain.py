@@ -15,7 +15,7 @@ from napari_cnmf.quality.explain import explain
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 
-RULES = {rule: QualityParameters(rule=rule) for rule in CRITERIA}
+RULES = {rule: QualityParameters(rule=rule, use_classifier=False) for rule in CRITERIA}
 GOOD = {
     "snr": 20.0,
     "r_value": 0.95,
@@ -50,8 +50,8 @@ def judged(rule="default", manual=0, **scores):
         ("rejected by ring 0.31 > 0.12", {"ring": 0.31}),
         ("rejected by SNR 5.25 < 8 and edge 0.50 < 0.7", {"snr": 5.25, "edge": 0.5}),
         (
-            "accepted by hand, against the rule (relative area 2.50 > 2)",
-            {"relative_area": 2.5, "manual": 1},
+            "accepted by hand, against the rule (relative area 3.50 > 3)",
+            {"relative_area": 3.5, "manual": 1},
         ),
         (
             "rejected by hand, as by the rule (r value 0.40 < 0.85)",

@@ -138,6 +138,7 @@ def noted(bits: int) -> Quality:
     quality = make_quality(np.zeros(1, np.int64))
     good = {name: np.ones(1) for name in ("r_value", "edge", "soma_area")}
     good |= {"snr": np.full(1, 20.0), "relative_area": np.ones(1)}
+    good |= {"neuron_probability": np.ones(1)}
     quality = replace(quality, **good, notes=np.array([bits], np.int32))
     return apply_rule(quality, QualityParameters())
 

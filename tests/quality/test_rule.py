@@ -14,6 +14,7 @@ from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.quality.rule import apply_rule
 
 DEFAULT = QualityParameters()
+CAIMAN = QualityParameters(rule="caiman", use_classifier=False)
 GOOD = {
     "snr": 20.0,
     "r_value": 0.95,
@@ -155,14 +156,14 @@ def test_rules_can_be_changed_back_and_forth():
     ],
 )
 def test_caimans_rule_is_as_strict_as_his(snr, r_value, expected):
-    parameters = QualityParameters(rule="caiman", caiman_min_r_value=0.75)
+    parameters = replace(CAIMAN, caiman_min_r_value=0.75)
     scores = {"caiman_snr": [snr], "caiman_r_value": [r_value]}
     assert accepted(parameters, **scores) == [expected]
 
 
 def test_caimans_limits_can_be_moved():
     scores = {"caiman_snr": [1.5], "caiman_r_value": [0.6]}
-    base = QualityParameters(rule="caiman")
+    base = CAIMAN
     assert accepted(base, **scores) == [False]
     assert accepted(replace(base, caiman_min_snr=1.0), **scores) == [True]
     assert accepted(replace(base, caiman_min_r_value=0.5), **scores) == [True]
@@ -182,7 +183,7 @@ def test_caimans_limits_can_be_moved():
 )
 def test_caimans_rule_says_why(snr, r_value, expected):
     scores = quality(caiman_snr=[snr], caiman_r_value=[r_value])
-    judged = apply_rule(scores, QualityParameters(rule="caiman"))
+    judged = apply_rule(scores, CAIMAN)
     assert reasons(judged) == expected
 
 
@@ -255,7 +256,7 @@ def test_a_limit_without_its_score_is_passed_over(rule):
 @pytest.mark.parametrize(
     ("rule", "changes", "expected"),
     [
-        ("default", {}, [True, True, True]),
+        ("default", {}, [False, True, True]),
         ("default", {"min_neuron_probability": 0.5}, [False, True, True]),
         ("caiman", {}, [False, False, True]),
         ("caiman", {"caiman_min_neuron_probability": 0.5}, [False, True, True]),
@@ -274,8 +275,8 @@ def test_the_classifier_is_listened_to_if_it_is_used(rule, changes, expected):
     }
     limits = QualityParameters(rule=rule, **changes)
     deaf = [limits.caiman_min_snr < 2 or rule == "default"] * 3
-    assert accepted(limits, **scores) == deaf
-    assert accepted(replace(limits, use_classifier=True), **scores) == expected
+    assert accepted(replace(limits, use_classifier=False), **scores) == deaf
+    assert accepted(limits, **scores) == expected
 
 
 def test_no_components_are_judged():

@@ -45,7 +45,7 @@ def test_a_card_shows_each_score_against_its_limit(card, found):
     assert f"SNR {cells.quality.snr[0]:.2f} &lt; 999" in card.title.text()
     assert "≥ 999" in card.table.text()
     assert "✗" in card.table.text()
-    assert card.table.text().count("<tr>") == 7
+    assert card.table.text().count("<tr>") == 8
 
 
 def test_a_card_tells_a_decision_by_hand_from_the_rule(card, found):

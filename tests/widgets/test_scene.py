@@ -9,6 +9,7 @@ from weakref import ref
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from widgets.many_cells import discs, make_many
 from widgets.moved_movies import make_moved
 
@@ -16,6 +17,7 @@ from napari_cnmf.cnmf.patch_solver import PatchResult
 from napari_cnmf.cnmf.patches import patch_grid
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.movie import Movie
+from napari_cnmf.origin import Origin
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.scene import layers
 from napari_cnmf.widgets.scene.shelf import ROLE
@@ -202,7 +204,18 @@ def test_the_view_moves_to_a_cell(viewer, scene, result):
 def patch_result() -> PatchResult:
     found = discs(np.random.default_rng(5), 3, SHAPE)
     patch = patch_grid(SHAPE, 64, 0)[0]
-    return PatchResult(patch, found, np.zeros((3, 4)), np.zeros(SHAPE))
+    nothing = sp.csc_array((SHAPE[0] * SHAPE[1], 0), dtype=np.float32)
+    return PatchResult(
+        patch,
+        found,
+        traces=np.zeros((3, 4)),
+        origin=Origin.unknown(3),
+        fates=(),
+        weights=np.zeros(SHAPE),
+        modes=nothing,
+        mode_traces=np.zeros((0, 4)),
+        ring=None,
+    )
 
 
 def tell(scene, payload) -> None:

@@ -178,7 +178,7 @@ class QualityParameters(Parameters):
         advanced=True,
     )
     min_neuron_probability: float = param(
-        0.25,
+        0.2,
         "Least probability of being a neuron by shape, if a classifier is used; 0 for "
         "no limit. Higher keeps fewer pieces of neuropil and cells out of focus.",
         low=0,

@@ -69,7 +69,7 @@ def limited(name: str, seed: int) -> Again:
 
 def deeper(name: str, seed: int) -> Again:
     """Compare with a search that stops at half the event energy."""
-    return _changed(name, seed, {}, {"init.min_event_energy": 0.04})
+    return _changed(name, seed, {}, {"init.min_event_energy": 0.02})
 
 
 def cropped(name: str, seed: int) -> Again:

@@ -302,7 +302,7 @@ def search(movie: np.ndarray, parameters: InitParameters):
         above = np.maximum(blurred / noise - parameters.event_threshold_sd, 0)
         energy = (above**2).sum(axis=2)
         best = np.unravel_index(energy.argmax(), energy.shape)
-        bins = (500 * max(start.shape[2], 180)) ** 0.5
+        bins = 500 * max(start.shape[2] / 500, 1) ** 0.5
         if energy[best] < parameters.min_event_energy * bins:
             return found
         y, x = np.multiply(best, step)

@@ -9,9 +9,8 @@ from napari_cnmf.cnmf.parameters import InitParameters
 # The limit grows with the root of the recording's length, between what a cell of few
 # events adds up to, which does not grow, and what structured noise does, which grows
 # with it: on 4,000 bins F1 .975, against .966 if it grows with the length. In fewer
-# bins than these it is white noise that must not be found.
+# bins than usual it is white noise that must not be found.
 USUAL_BINS = 500
-FEWEST_BINS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Stop:
         """Exactly as many as the parameters ask for, or all that stand out."""
         if parameters.n_components is not None:
             return cls(min(parameters.n_components, n_max), 0.0)
-        bins = (USUAL_BINS * max(n_bins, FEWEST_BINS)) ** 0.5
-        return cls(n_max, parameters.min_event_energy * bins)
+        growth = max(n_bins / USUAL_BINS, 1.0) ** 0.5
+        return cls(n_max, parameters.min_event_energy * USUAL_BINS * growth)
 
     def goes_on(self, n_taken: int, energy: float) -> bool:
         """Whether to take one more, whose seed has this event energy."""

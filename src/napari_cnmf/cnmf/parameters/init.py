@@ -34,7 +34,7 @@ class InitParameters(Parameters):
         advanced=True,
     )
     min_event_energy: float = param(
-        0.08,
+        0.04,
         "The search stops at candidates with less event energy: the mean square above "
         "the threshold, in units of the noise variance, for a recording of 500 time "
         "bins; it falls with the root of the length. Lower finds dimmer cells.",

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -63,25 +64,28 @@ def main() -> None:
     parser.add_argument("--frames", type=int, help="of each movie, instead of its own")
     options = parser.parse_args()
     print(f"rfft2 of a 512 x 512 float32 frame: {_fft_ms():.2f} ms")
-    measured(simulated("tiny", 0, None), options.workers)  # compiles what is missing
+    measured(movie_of("tiny", 0, None), options.workers)  # compiles what is missing
     for size in options.sizes:
         rows = []
         for seed in options.seeds:
-            movie = simulated(size, seed, options.frames)
+            movie = movie_of(size, seed, options.frames)
             rows.append(measured(movie, options.workers))
         _print_table(f"{size}, {options.workers} workers, seeds {options.seeds}", rows)
 
 
-def simulated(size: str, seed: int, n_frames: int | None) -> Path:
-    """Movie of a size, simulated unless it is there already."""
+def movie_of(size: str, seed: int, n_frames: int | None) -> Path:
+    """Movie of a size, simulated unless it is there already.
+
+    In a process of its own: its memory would count as that of the runs to come.
+    """
+    from scenarios import simulated
+
+    from napari_cnmf.simulation import SimulationParameters
+
     changes = SIZES[size] | ({} if n_frames is None else {"n_frames": n_frames})
-    name = f"{size}-{seed}-{changes.get('n_frames', 'default')}"
-    path = FOLDER / f"{name}.tif"
-    if not path.exists():
-        FOLDER.mkdir(exist_ok=True)
-        task = json.dumps({"path": str(path), "changes": changes, "seed": seed})
-        subprocess.run([sys.executable, __file__, "simulate", task], check=True)
-    return path
+    with ProcessPoolExecutor(1) as pool:
+        made = pool.submit(simulated, SimulationParameters(**changes), seed)
+        return made.result()[0]
 
 
 def measured(movie: Path, workers: int) -> dict[str, float]:
@@ -114,19 +118,6 @@ def measured(movie: Path, workers: int) -> dict[str, float]:
         }
 
 
-def _simulate(path: str, changes: dict[str, Any], seed: int) -> None:
-    """Write a movie and its truth."""
-    import tifffile
-
-    from napari_cnmf.simulation import SimulationParameters, save_truth, simulate
-
-    simulation = simulate(SimulationParameters(**changes), seed)
-    save_truth(simulation, Path(path).with_suffix(".npz"))
-    part = Path(path).with_suffix(".part")
-    tifffile.imwrite(part, simulation.movie, photometric="minisblack")
-    part.rename(path)
-
-
 def _run(movie: str, output: str, workers: int) -> None:
     """Run the pipeline in this process and print the CPU seconds of each stage."""
     from napari_cnmf import Recipe, local_backend, run
@@ -135,7 +126,7 @@ def _run(movie: str, output: str, workers: int) -> None:
     marks = [("import", 0.0)]
 
     def mark(event: ProgressEvent) -> None:
-        if event.total == 0:  # a stage begins
+        if event.total == 0 and event.payload is None:  # a stage begins
             marks.append((event.stage, time.process_time()))
         elif event.stage == "dff" and event.done == event.total:
             marks.append(("report", time.process_time()))
@@ -179,8 +170,7 @@ def _print_table(title: str, rows: list[dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["simulate"], ["run"]):
-        work = _simulate if sys.argv[1] == "simulate" else _run
-        work(**json.loads(sys.argv[2]))
+    if sys.argv[1:2] == ["run"]:
+        _run(**json.loads(sys.argv[2]))
     else:
         main()

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-from pipeline import FOLDER, ONE_THREAD, simulated
+from pipeline import FOLDER, ONE_THREAD, movie_of
 from registration_others import shifters
 
 from napari_cnmf import Movie, SimulationParameters, local_backend, open_movie, simulate
@@ -89,7 +89,7 @@ def time_frames(rounds: int) -> None:
 
 def time_stage(rounds: int) -> None:
     """Print frames a second and peak memory; the fastest of several runs in turn."""
-    movie = simulated("large", 1, N_FRAMES)
+    movie = movie_of("large", 1, N_FRAMES)
     for mode in MODES:
         runs: dict[int, list[dict[str, float]]] = {1: [], 2: []}
         for _ in range(rounds):
@@ -110,7 +110,7 @@ def time_stage(rounds: int) -> None:
 
 def time_parts() -> None:
     """Print CPU ms a frame of what the pass and the stage call."""
-    path = simulated("large", 1, N_FRAMES)
+    path = movie_of("large", 1, N_FRAMES)
     for mode in MODES:
         _stage(open_movie(path, frame_rate_hz=RATE_HZ), mode, 1, WARM_UP)
         profile = cProfile.Profile(time.process_time)

@@ -88,6 +88,7 @@ class InitParameters(Parameters):
         low=0,
         high=1000,
         caiman="init.alpha_snmf (another unit)",
+        advanced=True,
     )
     space_bin_px: int = param(
         1,
@@ -97,6 +98,7 @@ class InitParameters(Parameters):
         low=1,
         high=16,
         caiman="init.ssub",
+        advanced=True,
     )
     time_bins: int = param(
         1,
@@ -105,6 +107,7 @@ class InitParameters(Parameters):
         low=1,
         high=100,
         caiman="init.tsub (of frames)",
+        advanced=True,
     )
     min_correlation: float = param(
         0.7,
@@ -114,6 +117,7 @@ class InitParameters(Parameters):
         low=0,
         high=1,
         caiman="init.min_corr",
+        advanced=True,
     )
     min_pnr: float = param(
         6.0,
@@ -123,6 +127,7 @@ class InitParameters(Parameters):
         low=0,
         high=1e4,
         caiman="init.min_pnr",
+        advanced=True,
     )
     second_search: bool = param(
         False,

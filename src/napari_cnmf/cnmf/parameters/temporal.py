@@ -26,6 +26,7 @@ class TemporalParameters(Parameters):
         "decay, 0 for no deconvolution.",
         choices=(0, 1, 2),
         caiman="temporal.p",
+        advanced=True,
     )
     penalty_sd: float = param(
         1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def test_napari_accepts_the_manifest_and_finds_its_commands():
     validate = [sys.executable, "-m", "npe2", "validate", "--imports", "napari-cnmf"]
     done = subprocess.run(validate, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_no_module_is_packed_too():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["napari_cnmf"]
+    package = ROOT / "src" / "napari_cnmf"
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    others = {
+        path
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+    assert package / "quality" / "shape_model.npz" in others
+    assert others <= packed
 
 
 def test_the_sample_movie_is_an_image_layer():

@@ -141,7 +141,7 @@ def test_changed_parameters_are_shown_with_their_former_value(dock, opened):
     cnmf.forms["acquisition"].auto_box("decay_time_s").click()
     assert cnmf.changes == [
         "Decay time (s): auto → 0.5",
-        "Min event energy: 0.08 → 0.05",
+        "Min event energy: 0.04 → 0.05",
     ]
     assert motion.changes == []
 

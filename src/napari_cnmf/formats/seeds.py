@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,7 +25,7 @@ from napari_cnmf.formats.results import load
 from napari_cnmf.provenance import digest
 
 #: What marks cells: labels (Y, X), points (n, 2), footprints (pixels, K) or a result.
-Marks = np.ndarray | sp.csc_array | Components
+Marks: TypeAlias = "np.ndarray | sp.csc_array | Components"
 
 TABLES, RESULTS, ARRAYS = (".csv",), (".h5", ".hdf5"), (".npy", ".npz")
 IMAGES = (".tif", ".tiff")
@@ -151,7 +151,7 @@ def save_copy(marks: np.ndarray | sp.csc_array, folder: Path) -> str:
 def copy_name(marks: np.ndarray | sp.csc_array) -> str:
     """Name of a copy, the same for the same content."""
     parts: list[Any] = [marks]
-    if sp.issparse(marks):
+    if not isinstance(marks, np.ndarray):
         parts = [list(marks.shape), marks.data, marks.indices, marks.indptr]
     return COPIES.replace("*", digest(*parts)[:12])
 

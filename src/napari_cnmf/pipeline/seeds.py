@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +23,7 @@ from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
 
 #: What `run`, `rerun` and `resume` take as seeds: marks, or a file of them.
-Seeds = str | Path | Marks
+Seeds: TypeAlias = "str | Path | Marks"
 
 
 def checked_seeds(

@@ -21,6 +21,9 @@ from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.pipeline.runner import run
 from napari_cnmf.recipe import Recipe
 
+# Together more than ten seconds: whole runs.
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"motion.mode": "none", "init.neuron_half_size_px": 4.0}
 
 

@@ -32,6 +32,9 @@ STILL = SimulationParameters(
     jerk_rate_hz=0.0,
 )
 
+# Together more than ten seconds: whole runs.
+pytestmark = pytest.mark.slow
+
 
 def summarised(array, rate_hz=30.0):
     movie = Movie.from_array(array, frame_rate_hz=rate_hz)

@@ -10,9 +10,8 @@ from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
-from napari_cnmf.cnmf.background.grid import HatGrid, hat_grid
+from napari_cnmf.cnmf.background.grid import chosen_grid, closest_courses
 from napari_cnmf.cnmf.background.low_rank import join_modes
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
@@ -140,7 +139,7 @@ def to_model(
     background = components.background
     maps = sp.csc_array(sp.diags_array(gain) @ background.maps)
     courses = bin_traces(background.traces, bin_frames)
-    grid = field_grid(valid, parameters)
+    grid = chosen_grid(valid, parameters)
     weights: np.ndarray = np.zeros(valid.size, np.float32)
     modes = sp.csc_array((valid.size, 0), dtype=np.float32)
     if grid.n_nodes == 0:
@@ -150,7 +149,8 @@ def to_model(
         weights = np.asarray(maps.sum(axis=1), np.float32).ravel()
     else:
         weights = valid.ravel().astype(np.float32)
-        courses = _regridded(grid.maps(weights), maps, courses)
+        hats = grid.maps(weights)
+        courses = closest_courses(hats, (hats.T @ maps) @ courses)
     return Model(
         valid=valid,
         footprints=footprints.astype(np.float32),
@@ -162,20 +162,3 @@ def to_model(
         background=courses.astype(np.float32),
         fates=components.fates,
     )
-
-
-def field_grid(valid: np.ndarray, parameters: CnmfParameters) -> HatGrid:
-    """Grid of the background's time courses over the pixels (Y, X) with data."""
-    if parameters.background.model != "grid":
-        return HatGrid.none((valid.shape[0], valid.shape[1]))
-    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
-    return hat_grid(valid, pitch)
-
-
-def _regridded(
-    hats: sp.csc_array, maps: sp.csc_array, courses: np.ndarray
-) -> np.ndarray:
-    """Time courses (nodes, T) on other maps that come closest to a background."""
-    products = (hats.T @ maps) @ courses
-    gram = sp.csc_array(hats.T @ hats + 1e-6 * sp.eye_array(hats.shape[1]))
-    return splu(gram).solve(products.astype(np.float64))

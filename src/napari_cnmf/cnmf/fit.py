@@ -7,7 +7,8 @@ from threading import Event
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.assemble import field_grid, with_traces
+from napari_cnmf.cnmf.assemble import with_traces
+from napari_cnmf.cnmf.background.grid import chosen_grid
 from napari_cnmf.cnmf.background.low_rank import join_modes
 from napari_cnmf.cnmf.background.ring import Ring
 from napari_cnmf.cnmf.initialise.kernels import LANES
@@ -126,7 +127,7 @@ def _joined(
     weights = np.empty(valid.shape, np.float32)
     for part in found:
         weights[part.patch.core_rows, part.patch.core_cols] = part.weights
-    grid = field_grid(valid, parameters)
+    grid = chosen_grid(valid, parameters)
     traces = np.concatenate([part.traces for part in found])
     modes, mode_traces = join_modes(
         sp.hstack([part.modes for part in found], format="csc"),

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cnmf.background.grid import HatGrid, even_weights, hat_grid
+from napari_cnmf.cnmf.background.grid import chosen_grid, even_weights
 from napari_cnmf.cnmf.background.low_rank import find_modes
 from napari_cnmf.cnmf.background.ring import fit_ring
 from napari_cnmf.cnmf.denoising import Denoiser
@@ -80,21 +80,18 @@ def fit_local(
     model = _with_ring(movie, model, parameters, corner)
     if not model.grid.n_nodes:
         return model
-    pitch = _pitch(parameters)
-    return replace(model, weights=even_weights(model.weights, valid, pitch))
+    weights = even_weights(model.weights, valid, parameters.pitch_px)
+    return replace(model, weights=weights)
 
 
 def started(
     movie: np.ndarray, valid: np.ndarray, found: Found, parameters: CnmfParameters
 ) -> Model:
     """Begin a model with what a search has found and a first background."""
-    kind = parameters.background.model
-    grid = HatGrid.none((valid.shape[0], valid.shape[1]))
-    if kind == "grid":
-        grid = hat_grid(valid, _pitch(parameters))
+    grid = chosen_grid(valid, parameters)
     modes = np.zeros((valid.size, 0), np.float32)
     background = np.zeros((grid.n_nodes, movie.shape[1]), np.float32)
-    if kind == "low_rank":
+    if parameters.background.model == "low_rank":
         residual = movie - found.footprints.tocsr() @ found.traces
         modes, background = find_modes(residual, parameters.background.patch_rank)
     return Model(
@@ -178,9 +175,8 @@ def all_kept(before: Model, outlined: Model, reach: sp.csc_array, step: str) -> 
     former = sp.diags_array(gone.astype(np.float32))
     footprints = sp.csc_array(near + before.footprints @ former)
     footprints.eliminate_zeros()
-    empty = np.flatnonzero(np.diff(footprints.indptr) == 0)
     model = replace(outlined, footprints=footprints.sorted_indices())
-    return model.without(dict.fromkeys(empty.tolist(), _NO_DATA), step)
+    return model.without_vanished(_NO_DATA, step)
 
 
 def _pruned(model: Model, diameter_px: float, step: str) -> Model:
@@ -257,8 +253,3 @@ def _origin(seeds: Seeds, first_rank: int) -> Origin:
         iterations=seeds.iterations,
         members=np.ones(len(seeds), np.int64),
     )
-
-
-def _pitch(parameters: CnmfParameters) -> float:
-    """Distance of the background's nodes in px."""
-    return parameters.background.pitch_diameters * parameters.init.diameter_px

@@ -101,6 +101,11 @@ class Model:
             origin=self.origin.select(which),
         )
 
+    def without_vanished(self, reason: str, step: str) -> Model:
+        """Leave out the cells whose footprints have no pixel."""
+        gone = np.flatnonzero(np.diff(self.footprints.indptr) == 0)
+        return self.without(dict.fromkeys(gone.tolist(), reason), step)
+
     def without(self, dropped: dict[int, str], step: str) -> Model:
         """Leave out some cells, and keep on record why.
 

@@ -97,8 +97,7 @@ def refit(
 
 def _merged(model: Model, parameters: CnmfParameters) -> Model:
     """Drop what has vanished, and merge what is one cell."""
-    gone = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
-    model = model.without(dict.fromkeys(gone.tolist(), _VANISHED), "refit")
+    model = model.without_vanished(_VANISHED, "refit")
     return merge(model, parameters.merge, parameters.init.diameter_px, "refit")
 
 

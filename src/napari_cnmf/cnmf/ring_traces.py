@@ -13,9 +13,8 @@ from threading import Event
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
-from napari_cnmf.cnmf.background.grid import hat_grid
+from napari_cnmf.cnmf.background.grid import closest_courses, hat_grid
 from napari_cnmf.cnmf.background.ring import Ring
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
@@ -25,8 +24,6 @@ from napari_cnmf.compute import Backend, Stopwatch
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length
-
-_RIDGE = 1e-6
 
 
 def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
@@ -58,8 +55,7 @@ def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
     demixed : Demixed
         With that grid's time courses.
     """
-    pitch = parameters.background.pitch_diameters * parameters.init.diameter_px
-    grid = hat_grid(model.valid, pitch)
+    grid = hat_grid(model.valid, parameters.pitch_px)
     nothing = np.zeros((grid.n_nodes, model.traces.shape[1]), np.float32)
     shown = replace(
         model,
@@ -78,6 +74,5 @@ def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
     explained = demixed.parts.calcium + demixed.parts.baseline
     hats = shown.maps()
     left = target[len(model) :] - (hats.T @ model.footprints) @ explained
-    overlaps = hats.T @ hats + _RIDGE * sp.eye_array(grid.n_nodes)
-    courses = splu(sp.csc_array(overlaps)).solve(left.astype(np.float64))
+    courses = closest_courses(hats, left)
     return shown, replace(demixed, background=courses.astype(np.float32))

@@ -264,10 +264,9 @@ def _without_vanished(
     model: Model, components: Components, step: str
 ) -> tuple[Model, Components]:
     """Drop cells without a pixel from a model and from what it was made of."""
-    gone = np.flatnonzero(np.diff(model.footprints.indptr) == 0)
-    dropped = dict.fromkeys(gone.tolist(), "no pixel of it is left")
-    kept = np.setdiff1d(np.arange(len(model)), gone)
-    return model.without(dropped, step), components.select(kept)
+    kept = np.flatnonzero(np.diff(model.footprints.indptr))
+    left = model.without_vanished("no pixel of it is left", step)
+    return left, components.select(kept)
 
 
 def _demixed(components: Components, background: np.ndarray) -> Demixed:

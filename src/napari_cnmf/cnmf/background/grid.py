@@ -13,6 +13,11 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from scipy.ndimage import gaussian_filter
+from scipy.sparse.linalg import splu
+
+from napari_cnmf.cnmf.parameters import CnmfParameters
+
+_RIDGE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +101,23 @@ def hat_grid(valid: np.ndarray, pitch_px: float) -> HatGrid:
     rows, cols = (np.flatnonzero(valid.any(axis=axis)) for axis in (1, 0))
     height, width = valid.shape
     return HatGrid(_hats(rows, height, pitch_px), _hats(cols, width, pitch_px))
+
+
+def chosen_grid(valid: np.ndarray, parameters: CnmfParameters) -> HatGrid:
+    """Grid of the background's time courses, without nodes for another background."""
+    if parameters.background.model != "grid":
+        return HatGrid.none((valid.shape[0], valid.shape[1]))
+    return hat_grid(valid, parameters.pitch_px)
+
+
+def closest_courses(hats: sp.csc_array, products: np.ndarray) -> np.ndarray:
+    """Time courses (nodes, T) on a grid's maps, from the maps' products with a movie.
+
+    Least squares, with a ridge for nodes that little hangs on.
+    """
+    overlaps = sp.csc_array(hats.T @ hats + _RIDGE * sp.eye_array(hats.shape[1]))
+    courses: np.ndarray = splu(overlaps).solve(products.astype(np.float64))
+    return courses
 
 
 def smoothed(image: np.ndarray, valid: np.ndarray, sigma_px: float) -> np.ndarray:

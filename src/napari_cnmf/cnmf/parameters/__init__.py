@@ -42,3 +42,8 @@ class CnmfParameters:
     temporal: TemporalParameters = field(default_factory=TemporalParameters)
     decay_s: float | None = 0.5
     rise_s: float = 0.08
+
+    @property
+    def pitch_px(self) -> float:
+        """Distance of the nodes of the background's grid."""
+        return self.background.pitch_diameters * self.init.diameter_px

@@ -170,9 +170,9 @@ def outlined(
     return replace(model, footprints=footprints, weights=smooth.ravel(), modes=modes)
 
 
-def gaussian_taps(sigma_px: float) -> np.ndarray:
-    """Separable Gaussian filter of 2.5 sigma, float32, with a sum of one."""
-    radius = int(np.ceil(2.5 * sigma_px))
+def gaussian_taps(sigma_px: float, radius_px: int | None = None) -> np.ndarray:
+    """Separable Gaussian filter, of 2.5 sigma by default; float32, sum one."""
+    radius = int(np.ceil(2.5 * sigma_px)) if radius_px is None else radius_px
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
     return (taps / taps.sum()).astype(np.float32)
 

@@ -17,9 +17,8 @@ from napari_cnmf.quality.scores import border_pixels, cores
 _CEILING_PX = 5  # with the same maximum: in an open range one or two come so close
 _CEILING_SD = 0.1  # of the noise, which the codes of the store change by half as much
 _BRIGHTEST = 0.8  # of the footprint's maximum
-_REACHES_SD = (
-    0.5  # of the noise below the ceiling, as frames are moved by interpolation
-)
+# Of the noise below the ceiling, as frames are moved by interpolation.
+_REACHES_SD = 0.5
 _SILENT_SD = 6.0  # masks on noise alone got to 5.8 in 300 frames, to 3.3 in 1,000
 _SHARED = 0.5
 

@@ -122,19 +122,21 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
 
 def _snr_window(components: Components) -> int:
     """Frames that traces are averaged over for their SNR: part of a decay."""
-    if len(components) == 0:
-        return 1
-    decay = np.median(decay_frames(components.trace_fit.ar))
-    return max(1, round(_SNR_WINDOW_DECAYS * float(decay)))
+    return max(1, round(_SNR_WINDOW_DECAYS * _usual_decay_frames(components)))
 
 
 def _transient_frames(components: Components, transient_s: float | None) -> int:
     """Frames of a transient: as given, or the median decay time."""
     if transient_s is not None:
         return math.ceil(components.frame_rate_hz * transient_s)
+    return math.ceil(_usual_decay_frames(components))
+
+
+def _usual_decay_frames(components: Components) -> float:
+    """Median decay time in frames; one without components."""
     if len(components) == 0:
-        return 1
-    return math.ceil(np.median(decay_frames(components.trace_fit.ar)))
+        return 1.0
+    return float(np.median(decay_frames(components.trace_fit.ar)))
 
 
 def _r_values(

@@ -19,6 +19,7 @@ from napari_cnmf.cnmf.initialise.found import Candidate, Found, gathered
 from napari_cnmf.cnmf.initialise.residual import Residual, blocks
 from napari_cnmf.cnmf.initialise.stopping import Stop
 from napari_cnmf.cnmf.parameters import InitParameters
+from napari_cnmf.cnmf.spatial import gaussian_taps
 
 _TINY = np.finfo(np.float32).eps
 
@@ -108,9 +109,7 @@ class _Search:
 
 def short_taps(sigma_px: float) -> np.ndarray:
     """Gaussian filter that ends at one sigma, as CaImAn's does; float32, sum one."""
-    radius = int(sigma_px + 0.5)
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
-    return (taps / taps.sum()).astype(np.float32)
+    return gaussian_taps(sigma_px, int(sigma_px + 0.5))
 
 
 def rank_one(

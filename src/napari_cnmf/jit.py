@@ -23,9 +23,16 @@ def kernel(function: F) -> F:
     """Compile `function` with numba: no GIL, cached on disk, reordered sums.
 
     The result of a reordered sum is the same on every call on one machine, so runs
-    stay reproducible byte for byte there.
+    stay reproducible byte for byte there. For that, a kernel that another one calls
+    is always inlined: of several compiled copies of it, the linker takes the first
+    that the process has loaded, which is another one where kernels are compiled than
+    where they come from the cache.
     """
     compiled = numba.njit(
-        nogil=True, cache=True, fastmath=_FASTMATH, error_model="numpy"
+        nogil=True,
+        cache=True,
+        forceinline=True,
+        fastmath=_FASTMATH,
+        error_model="numpy",
     )(function)
     return cast("F", compiled)

@@ -39,8 +39,13 @@ class Backend(Protocol):
         tasks: Iterable[Task],
         collect: Callable[[Result], None],
         cancel: Event | None = None,
+        *,
+        failed: Callable[[Task, Exception], None] | None = None,
     ) -> None:
         """Call ``collect(function(task))`` for every task.
+
+        A task that fails is tried once more, alone. What concerns all tasks (a full
+        disk, a missing file, a wrong parameter, cancelling) is raised at once.
 
         Parameters
         ----------
@@ -53,6 +58,9 @@ class Backend(Protocol):
             whatever it sums or writes is the same for any number of workers.
         cancel : threading.Event, optional
             Once set, no further task is begun.
+        failed : callable, optional
+            Called in place of `collect` with a task that failed twice and its second
+            error; the others go on. By default that error is raised.
 
         Raises
         ------

@@ -20,6 +20,7 @@ from matplotlib.text import Text
 from napari_cnmf.errors import MissingStageError
 from napari_cnmf.report.figure import draw_report, write_report
 from napari_cnmf.report.motion import draw_motion_report
+from napari_cnmf.report.strip import draw_strip
 from napari_cnmf.report.traces import MAX_POINTS, thinned
 
 FIELD = (60, 90)
@@ -59,6 +60,11 @@ def result_of(n_components: int, n_frames: int = 200, accepted: bool = True):
 )
 def test_no_text_is_cut_off_or_written_over_another(n_components, accepted):
     require_clear_texts(draw_report(result_of(n_components, accepted=accepted)))
+
+
+@pytest.mark.parametrize("n_components", [0, 1, 40])
+def test_no_text_of_the_small_picture_is_cut_off_or_covered(n_components):
+    require_clear_texts(draw_strip(result_of(n_components)))
 
 
 @pytest.mark.parametrize("kind", ["piecewise", "rigid"])

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import PowerNorm
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from napari_cnmf.colours import ACCEPTED, REJECTED, cell_colour
@@ -96,18 +97,13 @@ def _number(
 
 def _draw_key(axes: Axes) -> None:
     """Say below the image which lines are which."""
-    for x, colour, width, text in (
-        (0.0, ACCEPTED, 1.6, "accepted (any colour)"),
-        (0.32, REJECTED, 0.9, "rejected"),
-    ):
-        axes.plot(
-            [x, x + 0.03], [-0.03, -0.03], transform=axes.transAxes, clip_on=False,
-            color=colour, linewidth=width,
-        )  # fmt: skip
-        axes.text(
-            x + 0.04, -0.03, text, transform=axes.transAxes, va="center",
-            fontsize=LABEL_PT, color=SOFT,
-        )  # fmt: skip
+    keys = (ACCEPTED, 1.6, "accepted (any colour)"), (REJECTED, 0.9, "rejected")
+    axes.legend(
+        handles=[Line2D([], [], color=c, lw=width, label=n) for c, width, n in keys],
+        loc="upper left", bbox_to_anchor=(0, 0), ncols=2, frameon=False,
+        fontsize=LABEL_PT, labelcolor=SOFT, borderaxespad=0.3, borderpad=0,
+        handlelength=1.2, columnspacing=1.2,
+    )  # fmt: skip
 
 
 def _draw_scale_bar(axes: Axes, width_px: int, pixel_um: float) -> None:

@@ -6,9 +6,8 @@ result. It is opened beside the window; nothing but a few sampled frames is read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
 from napari.layers import Layer
@@ -16,20 +15,24 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox
 
-from napari_cnmf.compute import Progress
 from napari_cnmf.errors import ChoiceError, InputError
-from napari_cnmf.formats.registry import natural_key
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.display import binned_preview
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.widgets import opening
 from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
-from napari_cnmf.widgets.docks.source import ChoiceBox, FolderBox, SourceBox
+from napari_cnmf.widgets.docks.source import (
+    ChoiceBox,
+    FolderBox,
+    SourceBox,
+    TakesFiles,
+    adopt,
+    calling,
+    show_result,
+)
 from napari_cnmf.widgets.docks.subset import FIELDS, SubsetBox
 from napari_cnmf.widgets.hooks import result_file
-from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.running import usual_folder
-from napari_cnmf.widgets.scene.scene import ROLE
 from napari_cnmf.widgets.views.playback import PlaybackBar
 
 PREVIEW = "preview"
@@ -39,14 +42,13 @@ Source: TypeAlias = Layer | Sequence[Path]
 T = TypeVar("T")
 
 
-class MovieWidget(StageDock):
+class MovieWidget(TakesFiles, StageDock):
     """Opens a movie, shows what it is, and chooses the part of it to analyse."""
 
     intro = "Choose a recording, or drop its files here."
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self.setAcceptDrops(True)
         self._source: Source = ()
         self._choice: InputParameters | None = None
         self._add_source(napari_viewer)
@@ -84,7 +86,7 @@ class MovieWidget(StageDock):
         self.say("")
         self.begin(
             "Opening the result",
-            _calling(opening.opened_result, file),
+            calling(opening.opened_result, file),
             self._take_result,
         )
 
@@ -94,14 +96,14 @@ class MovieWidget(StageDock):
         self._source, self._choice = source, choice
         self.begin(
             "Opening the movie",
-            _calling(opening.movie_from, source, choice),
+            calling(opening.movie_from, source, choice),
             self._take_movie,
         )
 
     def _take_movie(self, movie: Movie) -> None:
         """Make an opened movie the one that is analysed."""
         layer = self._source if isinstance(self._source, Layer) else None
-        self._adopt(layer, movie)
+        adopt(self.session.scene, layer, movie)
         recipe = opening.recipe_for(movie, self.workspace.recipe, self._choice)
         self.workspace.set_recipe(recipe)
         self.workspace.set_movie(movie)
@@ -110,32 +112,10 @@ class MovieWidget(StageDock):
 
     def _take_result(self, opened: opening.Opened) -> None:
         """Show an opened result and its movie."""
-        if opened.movie is not None:
-            self._adopt(None, opened.movie)
-            self.workspace.set_movie(opened.movie)
         try:
-            self.workspace.open_result(opened.result, opened.folder)
+            self.say(show_result(self.session, opened))
         except InputError as error:
             self.say(str(error), "error")
-            return
-        files = opened.result.movie.files
-        if opened.movie is None and files:
-            self.say(f"The recorded movie is no longer at {files[0].path}.")
-
-    def _adopt(self, layer: Layer | None, movie: Movie) -> None:
-        """Let the scene show the movie in a layer of the user's, or in one of its own.
-
-        A layer of the user's that showed the former movie is left as it is.
-        """
-        scene = self.session.scene
-        former = scene.layer("movie")
-        if former is not None and former is not layer:
-            if opening.MOVIE in former.metadata:
-                del former.metadata[ROLE]
-            else:
-                scene.remove("movie")
-        if layer is not None:
-            layer.metadata.update({ROLE: "movie", opening.MOVIE: movie})
 
     def show_failure(self, error: Exception) -> None:
         """Show what is wrong, and the choice that is open if there is one."""
@@ -217,26 +197,6 @@ class MovieWidget(StageDock):
             "axis_labels": layer.axis_labels,
         }
         scene.put((frames, about, "image"), PREVIEW)
-
-    def dragEnterEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Take files and folders."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Open what was dropped, as one recording in natural order."""
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
-        event.acceptProposedAction()
-        self.open_paths(sorted(paths, key=natural_key))
-
-
-def _calling(function: Callable[..., T], *values: Any) -> Work[T]:
-    """Return work that calls a function; it is too short to tell of its progress."""
-
-    def work(_progress: Progress, _cancel: Event) -> T:
-        return function(*values)
-
-    return work
 
 
 def _says_movie(layer: Layer) -> bool:

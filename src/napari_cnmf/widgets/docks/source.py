@@ -5,10 +5,12 @@ These widgets only ask; they tell by their signals what was chosen.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -22,18 +24,47 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.formats.registry import readable_suffixes
+from napari_cnmf.compute import Progress
+from napari_cnmf.formats.registry import natural_key, readable_suffixes
+from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.widgets.docks.dock import wrapped
+from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.lifetime import connect
-from napari_cnmf.widgets.opening import folder_in_words
+from napari_cnmf.widgets.opening import MOVIE, Opened, folder_in_words
 from napari_cnmf.widgets.parts.form import Form
-from napari_cnmf.widgets.scene.scene import ROLE
+from napari_cnmf.widgets.scene.scene import ROLE, Scene
+from napari_cnmf.widgets.session import Session
 from napari_cnmf.widgets.workspace import Workspace
+
+T = TypeVar("T")
 
 HINT = "choose a layer"
 CHOICES = ("dataset", "channel", "plane")
+
+
+class TakesFiles(QWidget):
+    """A widget that opens the files and folders that are dropped onto it."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.setAcceptDrops(True)
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Open what was dropped, in natural order."""
+        raise NotImplementedError
+
+    def dragEnterEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Take files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Open what was dropped."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        event.acceptProposedAction()
+        self.open_paths(sorted(paths, key=natural_key))
 
 
 class LayerList(QComboBox):
@@ -233,6 +264,48 @@ def button(label: str, slot: Any, about: str) -> QPushButton:
     made.setToolTip(about)
     made.clicked.connect(lambda: slot())
     return made
+
+
+def calling(function: Callable[..., T], *values: Any) -> Work[T]:
+    """Return work that calls a function; it is too short to tell of its progress."""
+
+    def work(_progress: Progress, _cancel: Event) -> T:
+        return function(*values)
+
+    return work
+
+
+def show_result(session: Session, opened: Opened) -> str:
+    """Show an opened result and its movie; return what is to be said of them.
+
+    Raises
+    ------
+    InputError
+        If its movie is gone, and the open one has another size.
+    """
+    if opened.movie is not None:
+        adopt(session.scene, None, opened.movie)
+        session.workspace.set_movie(opened.movie)
+    session.workspace.open_result(opened.result, opened.folder)
+    files = opened.result.movie.files
+    if opened.movie is None and files:
+        return f"The recorded movie is no longer at {files[0].path}."
+    return ""
+
+
+def adopt(scene: Scene, layer: Layer | None, movie: Movie) -> None:
+    """Let the scene show a movie in a layer of the user's, or in one of its own.
+
+    A layer of the user's that showed the former movie is left as it is.
+    """
+    former = scene.layer("movie")
+    if former is not None and former is not layer:
+        if MOVIE in former.metadata:
+            del former.metadata[ROLE]
+        else:
+            scene.remove("movie")
+    if layer is not None:
+        layer.metadata.update({ROLE: "movie", MOVIE: movie})
 
 
 def _asked(field: str, name: str, known: InputParameters) -> bool:

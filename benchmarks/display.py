@@ -23,8 +23,9 @@ from napari_cnmf import open_movie
 from napari_cnmf.movie import ArraySource, FrameSource
 from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.display import FrameCache, binned_preview, sampled_limits
+from napari_cnmf.movie.draft import draft
 from napari_cnmf.movie.scale import CENTRE_CODE
-from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
+from napari_cnmf.movie.store import StoreHeader, TiledStore
 
 FIELD = 512, 512
 BIN_FRAMES = 3

@@ -15,10 +15,11 @@ from napari_cnmf.compute import SerialBackend
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.stage import correct
 from napari_cnmf.movie import Movie
+from napari_cnmf.movie.draft import draft
 from napari_cnmf.movie.kernels import sum_bins
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.scale import choose_scale
-from napari_cnmf.movie.store import StoreHeader, draft
+from napari_cnmf.movie.store import StoreHeader
 from napari_cnmf.summary import SummaryParameters
 from napari_cnmf.summary.images import Accumulator
 

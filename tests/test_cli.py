@@ -205,12 +205,22 @@ def test_an_output_that_cannot_be_written_is_refused(tif, tmp_path, capsys):
     assert_one_sentence(capsys.readouterr().err, "cannot be written to")
 
 
-def test_an_existing_result_is_kept(tif, done, capsys):
+def test_a_result_of_another_movie_is_kept(tif, done, capsys):
     before = (done / "results.h5").read_bytes()
-    assert main(["run", str(tif), "--output", str(done), *RATE]) == 2
+    other = write_tif(done.parent / "other.tif")
+    assert main(["run", str(other), "--output", str(done), *RATE]) == 2
     assert_one_sentence(capsys.readouterr().err, "--overwrite")
     assert (done / "results.h5").read_bytes() == before
-    assert main(["run", str(tif), "--output", str(done), *RATE, "--overwrite"]) == 0
+    assert main(["run", str(other), "--output", str(done), *RATE, "--overwrite"]) == 0
+
+
+def test_a_run_says_what_was_done_before(tif, done, capsys):
+    command = ["run", str(tif), "--output", str(done), *RATE]
+    assert main(command) == 0
+    assert "Nothing to do: all stages are done" in capsys.readouterr().out
+    assert main([*command, "dff.method=detrend"]) == 0
+    kept = "Done by an earlier run and kept: correct, fit, refit, evaluate."
+    assert kept in capsys.readouterr().out
 
 
 def test_a_bad_recipe_is_refused(tif, tmp_path, capsys):
@@ -223,7 +233,7 @@ def test_a_bad_recipe_is_refused(tif, tmp_path, capsys):
 def test_too_few_workers_are_refused(tif, tmp_path, capsys):
     options = ["--output", str(tmp_path / "out"), "--workers", "0", *RATE]
     assert main(["run", str(tif), *options]) == 2
-    assert_one_sentence(capsys.readouterr().err, "at least 1. Got 0")
+    assert_one_sentence(capsys.readouterr().err, "from 1 to 1024")
 
 
 def test_a_wrong_command_is_explained():
@@ -267,7 +277,9 @@ def interrupt(monkeypatch, times: int) -> None:
     monkeypatch.setattr(ProgressLine, "__call__", show)
 
 
-@pytest.mark.parametrize(("times", "words"), [(1, "finished stages"), (2, "Aborted")])
+@pytest.mark.parametrize(
+    ("times", "words"), [(1, "what is finished is kept"), (2, "Aborted")]
+)
 def test_ctrl_c_keeps_finished_stages(tif, tmp_path, monkeypatch, capsys, times, words):
     interrupt(monkeypatch, times)
     before = signal.getsignal(signal.SIGINT)

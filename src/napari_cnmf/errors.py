@@ -44,5 +44,9 @@ class MissingStageError(CnmfError, RuntimeError):
     """A stage lacks what an earlier stage gives."""
 
 
+class LostWorkerError(CnmfError, RuntimeError):
+    """The workers that a task, or the run, needs have ended."""
+
+
 class CancelledError(CnmfError, RuntimeError):
     """The user cancelled the run."""

@@ -7,14 +7,12 @@ a group knows of its fields (type, limits, help, CaImAn's name) is all that is u
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from napari_cnmf.baseline import DffParameters
 from napari_cnmf.cnmf.parameters import (
@@ -37,19 +35,23 @@ from napari_cnmf.movie.parameters import (
     InputParameters,
     StoreParameters,
 )
-from napari_cnmf.parameters import Parameters, base_type, constraint
+from napari_cnmf.parameters import (
+    AUTO,
+    ParameterGroups,
+    Parameters,
+    base_type,
+    constraint,
+)
 from napari_cnmf.proposal import Proposal
 from napari_cnmf.provenance import digest
 from napari_cnmf.quality.parameters import QualityParameters
 from napari_cnmf.summary.parameters import SummaryParameters
 
-AUTO = "auto"
-
 _HEADING = "# Recipe of napari-cnmf. What is left out keeps its default.\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(ParameterGroups):
     """Every parameter of every stage; the default is a good start.
 
     Examples
@@ -131,14 +133,14 @@ class Recipe:
         ParameterError
             If a value is not allowed.
         """
-        names = {name: item.metadata["caiman"] for name, item in _known().items()}
+        names = {name: item.metadata["caiman"] for name, item in cls.known().items()}
         settings, unknown = settings_from_caiman(values, names)
         return cls().with_settings(settings), unknown
 
     def to_toml(self) -> str:
         """Write the recipe as commented TOML; parameters on auto are commented out."""
         parts = [_HEADING]
-        for group in self._groups():
+        for group in self.groups():
             title = (type(group).__doc__ or "").splitlines()[0]
             parts.append(f"\n# {title}\n[{group.group}]\n")
             parts += [_entry(group, item) for item in fields(group)]
@@ -148,43 +150,6 @@ class Recipe:
         """Write the recipe file; an older one is replaced when the new one is whole."""
         with replacing(Path(path)) as temporary:
             temporary.write_text(self.to_toml(), encoding="utf-8")
-
-    def with_settings(self, settings: Mapping[str, Any] | Iterable[str]) -> Recipe:
-        """Change some parameters.
-
-        Parameters
-        ----------
-        settings : mapping or iterable of str
-            Either ``{"group.name": value}``, or texts ``"group.name=value"`` with the
-            value in TOML (a bare word is a text). The text "auto" leaves the choice
-            to the program, where a parameter allows it.
-
-        Raises
-        ------
-        ParameterError
-            If a parameter is unknown or its value is not allowed.
-        """
-        if not isinstance(settings, Mapping):
-            settings = dict(_parsed(setting) for setting in settings)
-        changes: dict[str, dict[str, Any]] = {}
-        for full_name, value in settings.items():
-            if full_name not in _known():
-                raise ParameterError(_unknown(full_name))
-            group, name = full_name.split(".")
-            optional = base_type(type(getattr(self, group)), name)[1]
-            value = None if optional and value == AUTO else value
-            changes.setdefault(group, {})[name] = value
-        return replace(
-            self,
-            **{
-                group: replace(getattr(self, group), **values)
-                for group, values in changes.items()
-            },
-        )
-
-    def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain values by group and name, None for auto."""
-        return {group.group: group.to_dict() for group in self._groups()}
 
     def differences(self, other: Recipe) -> list[tuple[str, str, str]]:
         """Full name, value here and value in another recipe of what differs."""
@@ -231,48 +196,6 @@ class Recipe:
             rise_s=rise_s,
         )
         return resolved(parameters, proposals)
-
-    def _groups(self) -> Iterator[Parameters]:
-        """All parameter groups, in order."""
-        return (getattr(self, item.name) for item in fields(self))
-
-
-@cache
-def _known() -> dict[str, Field[Any]]:
-    """Every parameter by its full name."""
-    groups = get_type_hints(Recipe)
-    return {
-        f"{group}.{item.name}": item
-        for group, kind in groups.items()
-        for item in fields(kind)
-    }
-
-
-def _unknown(full_name: str) -> str:
-    """Sentence about an unknown parameter, with the nearest known one."""
-    group, _, name = full_name.rpartition(".")
-    by_name: dict[str, str] = {}
-    for known in sorted(_known(), key=lambda known: known.startswith(f"{group}.")):
-        by_name[known.split(".")[1]] = known
-    near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
-    hint = (
-        f"did you mean '{by_name[near[0]]}'?" if near else "see 'napari-cnmf recipe'."
-    )
-    return f"There is no parameter '{full_name}': {hint}"
-
-
-def _parsed(setting: str) -> tuple[str, Any]:
-    """Split ``group.name=value``."""
-    name, separator, text = setting.partition("=")
-    if not separator:
-        raise ParameterError(
-            f"'{setting}' sets no parameter: write it as group.name=value."
-        )
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    return name.strip(), value
 
 
 def _entry(group: Parameters, item: Field[Any]) -> str:

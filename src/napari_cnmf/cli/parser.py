@@ -23,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_batch(commands)
     for name, what in _STAGES.items():
         _add_stage(commands, name, what)
     _add_propose(commands)
@@ -32,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     recipe = commands.add_parser("recipe", help="print a commented default recipe")
     recipe.set_defaults(module="files", function="print_recipe")
     _add_demo(commands)
+    _add_cluster(commands)
     doctor = commands.add_parser("doctor", help="print what a bug report needs")
     doctor.set_defaults(module="doctor", function="report_state")
     return parser
@@ -42,16 +44,32 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser("run", help="find the cells of a movie")
     _add_movie(run)
     _add_output(run, "folder for the result", required=True)
-    run.add_argument(
-        "--recipe", type=Path, metavar="FILE.toml", help="parameters, in TOML"
-    )
+    _add_recipe(run)
     _add_seeds(run)
     _add_settings(run)
-    _add_workers(run)
-    run.add_argument(
-        "--overwrite", action="store_true", help="replace an older result there"
-    )
+    _add_computing(run)
+    _add_overwrite(run)
     run.set_defaults(module="running", function="run_movie")
+
+
+def _add_batch(commands: argparse._SubParsersAction) -> None:
+    """Add the command that does everything, for the movies of a table."""
+    batch = commands.add_parser("batch", help="find the cells of many movies")
+    batch.add_argument(
+        "table",
+        type=Path,
+        metavar="TABLE.csv",
+        help="a movie a line; columns: movie, output, recipe, seeds, group.name ...",
+    )
+    _add_output(batch, "folder for all results (default: each beside its movie)")
+    _add_recipe(batch)
+    _add_settings(batch)
+    _add_computing(batch)
+    _add_overwrite(batch)
+    batch.add_argument(
+        "--check", action="store_true", help="check the table, and run nothing"
+    )
+    batch.set_defaults(module="batch", function="run_table")
 
 
 def _add_stage(commands: argparse._SubParsersAction, name: str, what: str) -> None:
@@ -61,7 +79,7 @@ def _add_stage(commands: argparse._SubParsersAction, name: str, what: str) -> No
     if name == "fit":
         _add_seeds(stage)
     _add_settings(stage)
-    _add_workers(stage)
+    _add_computing(stage)
     given = {"seeds": None, "stage": name}
     stage.set_defaults(module="running", function="run_stage", **given)
 
@@ -72,7 +90,8 @@ def _add_propose(commands: argparse._SubParsersAction) -> None:
         "propose", help="measure neuron size, decay time and more in the movie"
     )
     propose.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
-    _add_workers(propose)
+    _add_settings(propose)
+    _add_computing(propose)
     propose.set_defaults(module="running", function="print_proposals")
 
 
@@ -90,7 +109,7 @@ def _add_apply(commands: argparse._SubParsersAction) -> None:
         help="register to the template of DIR instead: for frames recorded later",
     )
     _add_settings(apply)
-    _add_workers(apply)
+    _add_computing(apply)
     apply.set_defaults(module="running", function="apply")
 
 
@@ -125,6 +144,32 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
     demo.set_defaults(module="demo", function="demonstrate")
 
 
+def _add_cluster(commands: argparse._SubParsersAction) -> None:
+    """Add the commands that look at a cluster."""
+    cluster = commands.add_parser("cluster", help="try and watch a cluster")
+    parts = cluster.add_subparsers(metavar="WHAT", required=True)
+    test = parts.add_parser(
+        "test", help="start a worker and check that it can do a run's work"
+    )
+    test.add_argument(
+        "--movie", type=Path, nargs="+", default=[], help="files that it must see"
+    )
+    script = parts.add_parser("script", help="print a job's script, submit nothing")
+    jobs = parts.add_parser("jobs", help="list the jobs of a run")
+    functions = {test: "test", script: "print_script", jobs: "list_jobs"}
+    for parser, function in functions.items():
+        parser.add_argument(
+            "folder",
+            type=Path,
+            metavar="DIR",
+            nargs="?",
+            help="of a run (default: this folder)",
+        )
+        _add_settings(parser)
+        _add_computing(parser)
+        parser.set_defaults(module="cluster", function=function)
+
+
 def _add_movie(parser: argparse.ArgumentParser) -> None:
     """Add the files of a recording."""
     parser.add_argument(
@@ -142,6 +187,20 @@ def _add_output(
     """Add the place that results go to."""
     parser.add_argument(
         "--output", type=Path, metavar="PATH", required=required, help=what
+    )
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the file of parameters."""
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE.toml", help="parameters, in TOML"
+    )
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add the leave to replace what was found before."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an older result there"
     )
 
 
@@ -166,6 +225,21 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="group.name=value",
         help="change parameters, such as acquisition.frame_rate_hz=30",
     )
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
+    """Add where to work, and with how much."""
+    parser.add_argument(
+        "--backend",
+        choices=("threads", "serial", "dask", "slurm"),
+        help="where to work; --set dask.address=... or slurm.queue=... say more",
+    )
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="memory that may be used on this machine, such as 4GB",
+    )
+    _add_workers(parser)
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:

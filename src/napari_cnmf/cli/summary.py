@@ -9,6 +9,9 @@ from napari_cnmf.formats.results import Result
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.report.facts import bad_frames_in_words
 
+# Told one by one.
+_FAILURES = 5
+
 
 def summarise_run(result: Result, output: Path) -> None:
     """Write what was found, how long it took and where it lies."""
@@ -16,6 +19,7 @@ def summarise_run(result: Result, output: Path) -> None:
     found = result.registration
     if found is not None:
         rows.append(("bad frames", bad_frames_in_words(found)))
+    rows += _left_out(result)
     times = [f"{record.stage} {record.seconds:.1f} s" for record in result.stages]
     total = sum(record.seconds for record in result.stages)
     rows.append(("times", f"{', '.join(times)}; {total:.1f} s in all"))
@@ -26,6 +30,17 @@ def summarise_run(result: Result, output: Path) -> None:
     rows.append(("files", f"{output}: {names}"))
     say()
     columns(rows)
+
+
+def _left_out(result: Result) -> list[tuple[str, str]]:
+    """Say what could not be worked on, and what to do about it."""
+    told = [f"{f.stage}, {f.place}: {f.cause}" for f in result.failures[:_FAILURES]]
+    more = len(result.failures) - len(told)
+    if more:
+        told.append(f"and {more} more, which the log names")
+    if told:
+        told.append("Run the same again to try these once more.")
+    return [("incomplete" if not i else "", line) for i, line in enumerate(told)]
 
 
 def movie_line(result: Result) -> str:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from threading import Event
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+import numpy as np
+from numpy.typing import DTypeLike
 from threadpoolctl import threadpool_limits
 
-from napari_cnmf.errors import CancelledError
+from napari_cnmf.compute.scratch import KeepsScratch, Scratch
+from napari_cnmf.errors import (
+    CancelledError,
+    MissingFileError,
+    OutputError,
+    ParameterError,
+)
+
+logger = logging.getLogger(__name__)
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+_CONCERNS_ALL = (CancelledError, MissingFileError, OutputError, ParameterError)
 
 
 class Backend(Protocol):
@@ -22,7 +37,23 @@ class Backend(Protocol):
     tasks fill `workers` cores and results do not depend on their number.
     """
 
-    workers: int
+    memory_gb: float | None
+    scratch: Scratch
+
+    tasks_bytes: Callable[[int], int] | None
+
+    @property
+    def workers(self) -> int:
+        """Tasks that are worked on at a time."""
+
+    def empty(
+        self, shape: tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> np.ndarray:
+        """Return an uninitialised array, in memory or in a file: see `Scratch`."""
+
+    @property
+    def here(self) -> Backend:
+        """A backend of this process, for small work on data that lie in its memory."""
 
     def __enter__(self) -> Self: ...
 
@@ -76,11 +107,34 @@ def check_cancel(cancel: Event | None) -> None:
         raise CancelledError("The run was cancelled; finished stages are kept.")
 
 
-class OneBlasThread:
-    """Context in which BLAS uses one thread."""
+def concerns_all(error: BaseException) -> bool:
+    """Whether an error would meet every task, so that none need be tried again."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return isinstance(error, _CONCERNS_ALL) or not isinstance(error, Exception)
+
+
+def tell_of_second_try(task: object, error: BaseException) -> None:
+    """Write into the log that a task is tried once more."""
+    name = type(error).__name__
+    logger.info("task %s failed (%s: %s); tried again alone", task, name, error)
+
+
+class OneBlasThread(KeepsScratch):
+    """Context in which BLAS uses one thread; it may be entered again inside."""
+
+    #: Bytes that so many tasks at a time take; a run says so before it enters.
+    tasks_bytes: Callable[[int], int] | None = None
+    _depth = 0
 
     def __enter__(self) -> Self:
-        self._blas = threadpool_limits(1, user_api="blas")
+        if not self._depth:
+            with ExitStack() as stack:
+                blas = threadpool_limits(1, user_api="blas")
+                stack.callback(blas.restore_original_limits)
+                self._start(stack)
+                self._ends = stack.pop_all()
+        self._depth += 1
         return self
 
     def __exit__(
@@ -89,10 +143,24 @@ class OneBlasThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._blas.restore_original_limits()
+        self._depth -= 1
+        if not self._depth:
+            self._ends.__exit__(kind, error, trace)
+
+    def _start(self, stack: ExitStack) -> None:
+        """Start what the tasks need; what ends it again goes onto the stack."""
 
 
-class SerialBackend(OneBlasThread):
+class LocalBackend(OneBlasThread):
+    """What the backends that work in this process have in common."""
+
+    @property
+    def here(self) -> Self:
+        """The backend itself: its tasks see this process's memory."""
+        return self
+
+
+class SerialBackend(LocalBackend):
     """Runs every task in the caller's thread: the plainest backend, for debugging."""
 
     workers = 1
@@ -103,10 +171,29 @@ class SerialBackend(OneBlasThread):
         tasks: Iterable[Task],
         collect: Callable[[Result], None],
         cancel: Event | None = None,
+        *,
+        failed: Callable[[Task, Exception], None] | None = None,
     ) -> None:
         """See `Backend.run`."""
         for task in tasks:
             check_cancel(cancel)
-            result = function(task)
+            try:
+                result = _tried_twice(function, task)
+            except Exception as error:
+                if failed is None or concerns_all(error):
+                    raise
+                failed(task, error)
+                continue
             check_cancel(cancel)
             collect(result)
+
+
+def _tried_twice(function: Callable[[Task], Result], task: Task) -> Result:
+    """Return what a function gives, at the second try if need be."""
+    try:
+        return function(task)
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        tell_of_second_try(task, error)
+    return function(task)

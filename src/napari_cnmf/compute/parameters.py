@@ -35,7 +35,8 @@ class ComputeParameters(Parameters):
     memory_gb: float | None = param(
         None,
         "Memory that a run may use on this machine; it works in smaller pieces, with "
-        "fewer workers and with traces on disk, to keep to it. Auto sets no limit.",
+        "fewer workers and with traces on disk, to keep to it. Auto takes most of what "
+        "is free.",
         unit="GB",
         low=0.5,
         high=100_000,
@@ -77,6 +78,7 @@ class SlurmParameters(Parameters):
         None,
         "Further options of sbatch, separated by ';', such as "
         "--constraint=avx2;--exclusive.",
+        advanced=True,
     )
     prologue: str | None = param(
         None,
@@ -87,9 +89,10 @@ class SlurmParameters(Parameters):
         None,
         "Folder that all nodes see, for job scripts' certificates and logs. Auto "
         "takes the run's own folder.",
+        advanced=True,
     )
     local_folder: str | None = param(
-        None, "Folder on each node for temporary files, such as /tmp."
+        None, "Folder on each node for temporary files, such as /tmp.", advanced=True
     )
     encrypted: bool = param(
         True,

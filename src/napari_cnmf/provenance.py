@@ -9,9 +9,6 @@ from typing import Any
 
 import numpy as np
 
-# Raised when a stage's results change for the same input and parameters.
-CODE_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
@@ -29,6 +26,9 @@ class StageRecord:
         Versions of this package and of those it computes with.
     seconds : float
         Wall time; not part of the record's identity.
+    key : str
+        Digest of all that decides the outcome, see `napari_cnmf.pipeline.keys`; "" if
+        something failed, or of a package that knew no keys: the stage is run again.
     """
 
     stage: str
@@ -36,11 +36,7 @@ class StageRecord:
     source: str
     versions: dict[str, str]
     seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def key(self) -> str:
-        """SHA-256 of all that decides the stage's result."""
-        return digest(self.stage, CODE_VERSION, self.source, self.parameters)
+    key: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -15,8 +15,8 @@ from example_values import make_components, make_result, make_stage
 
 from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
-from napari_cnmf.formats.layout import leaves
 from napari_cnmf.formats.results import AXES, MovieInfo, Result, digest, load, save
+from napari_cnmf.leaves import leaves
 from napari_cnmf.movie import Movie
 from napari_cnmf.origin import Fate, Origin
 from napari_cnmf.proposal import Proposal

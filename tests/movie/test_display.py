@@ -14,8 +14,9 @@ import pytest
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.binning import BinnedFrames
 from napari_cnmf.movie.display import FrameCache, binned_preview, sampled_limits
+from napari_cnmf.movie.draft import draft
 from napari_cnmf.movie.scale import CENTRE_CODE, Scale
-from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
+from napari_cnmf.movie.store import StoreHeader, TiledStore
 
 FRAMES = np.random.default_rng(0).normal(9, 2, (50, 6, 7)).astype(np.float32)
 FRAME_BYTES = 6 * 7 * 4

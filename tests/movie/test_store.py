@@ -16,8 +16,9 @@ from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.binning import read_bins
 from napari_cnmf.movie.blocks import block_frames, choose_bin, group_frames
+from napari_cnmf.movie.draft import draft
 from napari_cnmf.movie.scale import CENTRE_CODE, Scale
-from napari_cnmf.movie.store import StoreHeader, TiledStore, draft
+from napari_cnmf.movie.store import StoreHeader, TiledStore
 
 SHAPES = [(37, 70, 45), (12, 3, 200), (7, 1, 1), (2, 5, 130)]
 BLOCK = 12

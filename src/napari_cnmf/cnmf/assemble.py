@@ -20,6 +20,7 @@ from napari_cnmf.cnmf.temporal import Demixed
 from napari_cnmf.cnmf.traces import demix, project
 from napari_cnmf.components import Background, Components, TraceFit
 from napari_cnmf.compute import Backend, Stopwatch
+from napari_cnmf.compute.kept import Keep
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import PixelScale, SummaryImages
 from napari_cnmf.movie.normalised import bin_length, bin_traces, gains
@@ -36,6 +37,7 @@ def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all 
     backend: Backend,
     watch: Stopwatch,
     cancel: Event | None,
+    keep: Keep | None = None,
 ) -> Components:
     """Read the movie once for the traces of a model at the full frame rate.
 
@@ -45,7 +47,7 @@ def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all 
         Of the whole field.
     ids : ndarray
         (K,) ids of its components.
-    movie, summary, parameters, backend, cancel
+    movie, summary, parameters, backend, cancel, keep
         As for `fit`.
     watch : Stopwatch
         Told the frames that are done.
@@ -57,9 +59,23 @@ def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all 
     """
     if model.ring is None:
         equations = project(
-            movie, summary, model, backend=backend, watch=watch, cancel=cancel
+            movie,
+            summary,
+            model,
+            backend=backend,
+            watch=watch,
+            cancel=cancel,
+            keep=keep,
         )
-        demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
+        demixed = demix(
+            movie,
+            equations,
+            model,
+            bin_length(movie),
+            parameters,
+            cancel,
+            backend=backend,
+        )
     else:
         model, demixed = demix_in_ring(
             model,
@@ -70,6 +86,7 @@ def with_traces(  # noqa: PLR0913 - the last step of two stages, which pass all 
             backend=backend,
             watch=watch,
             cancel=cancel,
+            keep=keep,
         )
     return to_components(model, demixed, ids, movie, summary)
 
@@ -115,7 +132,7 @@ def to_components(
         ),
         background=Background(
             maps.astype(np.float32),
-            demixed.background.astype(np.float32),
+            demixed.background,
             constant.astype(np.float32),
         ),
         pixel_noise=summary.noise,

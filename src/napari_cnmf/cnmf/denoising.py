@@ -16,6 +16,7 @@ from scipy.special import ndtri
 from napari_cnmf.cnmf.deconvolution import deconvolve, deconvolve_traces
 from napari_cnmf.cnmf.kinetics import kinetics
 from napari_cnmf.cnmf.parameters import CnmfParameters, TemporalParameters
+from napari_cnmf.compute.scratch import Empty, in_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,12 @@ class Denoised:
     penalty: np.ndarray
 
     @classmethod
-    def empty(cls, n_cells: int, n_frames: int) -> Denoised:
+    def empty(cls, n_cells: int, n_frames: int, empty: Empty = in_memory) -> Denoised:
         """Room for a block of traces, to be filled."""
         return cls(
-            calcium=np.empty((n_cells, n_frames), np.float32),
-            spikes=np.empty((n_cells, n_frames), np.float32),
-            baseline=np.empty((n_cells, n_frames), np.float32),
+            calcium=empty((n_cells, n_frames)),
+            spikes=empty((n_cells, n_frames)),
+            baseline=empty((n_cells, n_frames)),
             ar=np.empty((n_cells, 2), np.float32),
             noise=np.empty(n_cells, np.float32),
             penalty=np.empty(n_cells, np.float32),

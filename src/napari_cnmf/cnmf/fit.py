@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -19,7 +20,9 @@ from napari_cnmf.cnmf.patch_solver import PatchResult, PatchSolver
 from napari_cnmf.cnmf.patches import solver_grid
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.compute.kept import Keep, run_kept, shelf
 from napari_cnmf.errors import InputError
+from napari_cnmf.leaves import digest_of
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import (
@@ -32,7 +35,7 @@ from napari_cnmf.origin import Origin
 MIN_BINS = LANES
 
 
-def fit(
+def fit(  # noqa: PLR0913 - a stage is told all it needs in one call
     movie: Movie,
     summary: SummaryImages,
     parameters: CnmfParameters,
@@ -41,6 +44,7 @@ def fit(
     masks: sp.csc_array | None = None,
     progress: Progress = silent,
     cancel: Event | None = None,
+    keep: Keep | None = None,
 ) -> Components:
     """Find the components of a registered movie.
 
@@ -60,6 +64,9 @@ def fit(
         Told after each patch, whose `PatchResult` is the payload, and each block.
     cancel : threading.Event, optional
         Stops the stage once set.
+    keep : Keep, optional
+        Where to keep what is needed to go on later. What cannot be worked on is then
+        left out; otherwise that is an error.
 
     Returns
     -------
@@ -86,7 +93,10 @@ def fit(
 
     seeds = masks if parameters.init.method == "seeded" else None
     solver = PatchSolver(movie, summary, parameters, bin_frames, seeds)
-    backend.run(solver, grid, collect, cancel)
+    if keep is not None:
+        digest = digest_of(solver.identity_of_search)
+        solver = replace(solver, searches=shelf(keep.cache, "search", digest))
+    run_kept(backend, solver, grid, collect, cancel, keep, lambda _: watch.advance(1))
     model = _joined(found, gains(summary) > 0, parameters)
     if seeds is None:
         model = drop_duplicates(model, "fit")
@@ -105,6 +115,7 @@ def fit(
         backend=backend,
         watch=watch,
         cancel=cancel,
+        keep=keep,
     )
 
 
@@ -124,10 +135,11 @@ def _joined(
     found: list[PatchResult], valid: np.ndarray, parameters: CnmfParameters
 ) -> Model:
     """One model of the field from what the patches own."""
-    weights = np.empty(valid.shape, np.float32)
+    grid = chosen_grid(valid, parameters)
+    # As a patch begins with them, where one was left out.
+    weights = valid.astype(np.float32) * (grid.n_nodes > 0)
     for part in found:
         weights[part.patch.core_rows, part.patch.core_cols] = part.weights
-    grid = chosen_grid(valid, parameters)
     traces = np.concatenate([part.traces for part in found])
     modes, mode_traces = join_modes(
         sp.hstack([part.modes for part in found], format="csc"),

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.cnmf.kernels_oasis import autocovariance
+from napari_cnmf.compute.scratch import row_blocks
 from napari_cnmf.errors import ParameterError
 
 _N_CLEAREST = 40
@@ -205,13 +206,14 @@ def decays_of(covariance: np.ndarray, rate_hz: float, rise_s: float) -> np.ndarr
 
 def _autocovariance(raw: np.ndarray, n_lags: int) -> np.ndarray:
     """Autocovariance (K, n_lags) of traces, from lag 0."""
-    centred = raw - raw.mean(axis=1, keepdims=True)
     n_t = raw.shape[1]
-    products = [
-        np.einsum("kt,kt->k", centred[:, lag:], centred[:, : n_t - lag])
-        for lag in range(n_lags)
-    ]
-    return np.stack(products, axis=1) / n_t
+    products = np.empty((len(raw), n_lags), np.float32)
+    for rows in row_blocks(raw.shape):
+        centred = raw[rows] - raw[rows].mean(axis=1, keepdims=True)
+        for lag in range(n_lags):
+            ahead, behind = centred[:, lag:], centred[:, : n_t - lag]
+            products[rows, lag] = np.einsum("kt,kt->k", ahead, behind)
+    return products / n_t
 
 
 def _shapes(lag_s: np.ndarray, rise_s: float) -> np.ndarray:

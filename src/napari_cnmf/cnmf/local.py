@@ -33,15 +33,34 @@ _MIN_AREA_SOMAS = 0.2
 _NO_DATA = "its mask lies where the movie has no data"
 
 
+def search(
+    movie: np.ndarray,
+    valid: np.ndarray,
+    parameters: CnmfParameters,
+    masks: sp.csc_array | None = None,
+) -> Found:
+    """Find the first components of a patch.
+
+    Parameters
+    ----------
+    movie, valid, parameters, masks
+        As for `fit_local`; of the parameters, `init` and `patches.max_components`
+        decide.
+    """
+    n_max = parameters.patches.max_components
+    return initialise(movie, valid, parameters.init, n_max, masks)
+
+
 def fit_local(
     movie: np.ndarray,
     valid: np.ndarray,
+    found: Found,
     parameters: CnmfParameters,
     denoiser: Denoiser,
     masks: sp.csc_array | None = None,
     corner: tuple[int, int] = (0, 0),
 ) -> Model:
-    """Find and outline the components of a patch.
+    """Outline the components that were found in a patch, and find what they hid.
 
     Parameters
     ----------
@@ -50,6 +69,8 @@ def fit_local(
         there is no data.
     valid : ndarray of bool
         (Y, X) of the patch, pixels that hold data.
+    found : Found
+        From `search`.
     parameters : CnmfParameters
     denoiser : Denoiser
         For traces at the rate of the (binned) movie.
@@ -62,8 +83,6 @@ def fit_local(
     -------
     Model
     """
-    n_max = parameters.patches.max_components
-    found = initialise(movie, valid, parameters.init, n_max, masks)
     model = started(movie, valid, found, parameters)
     if parameters.background.model != "ring":
         model = update_traces(movie, model, denoiser)

@@ -8,17 +8,22 @@ both keep is dropped once when patches are joined.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.cnmf.background.ring import Ring
 from napari_cnmf.cnmf.denoising import Denoiser
-from napari_cnmf.cnmf.local import fit_local
+from napari_cnmf.cnmf.initialise.found import Found
+from napari_cnmf.cnmf.local import fit_local, search
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.patches import Patch
 from napari_cnmf.cnmf.traces import DEFAULT_DECAY_S
+from napari_cnmf.compute.kept import kept
+from napari_cnmf.leaves import digest_of
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import gains, normalised_bins
@@ -66,13 +71,44 @@ class PatchResult:
 
 @dataclass(frozen=True, eq=False)
 class PatchSolver:
-    """Factorises one patch; sent to the workers."""
+    """Factorises one patch; sent to the workers.
+
+    Attributes
+    ----------
+    movie, summary, parameters, masks
+        As for `fit`.
+    bin_frames : int
+        Of a time bin.
+    searches : Path or None
+        Folder where what a search finds is kept: it takes most of the time, and many
+        parameters leave it as it is.
+    """
 
     movie: Movie
     summary: SummaryImages
     parameters: CnmfParameters
     bin_frames: int
     masks: sp.csc_array | None = None
+    searches: Path | None = None
+
+    kind: ClassVar = PatchResult
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What decides the results."""
+        return *self.identity_of_search, self.parameters
+
+    @property
+    def identity_of_search(self) -> tuple[Any, ...]:
+        """What decides what is found in the first search."""
+        p, scale = self.parameters, self.summary
+        wanted = p.init, p.patches.max_components
+        images = scale.mean, scale.noise, scale.valid
+        return self.movie, images, self.bin_frames, wanted, self.masks
+
+    def place(self, patch: Patch) -> str:
+        """Say where a patch lies."""
+        return patch.in_words
 
     def __call__(self, patch: Patch) -> PatchResult:
         """Fit a patch and keep what is centred in its core."""
@@ -87,8 +123,26 @@ class PatchSolver:
         valid = gains(self.summary, patch.rows, patch.cols) > 0
         corner = patch.rows.start, patch.cols.start
         numbers, masks = self._masks_here(patch)
-        model = fit_local(movie, valid, self.parameters, denoiser, masks, corner)
+        found = self._found(patch, movie, valid, masks)
+        p = self.parameters
+        model = fit_local(movie, valid, found, p, denoiser, masks, corner)
         return self._owned(patch, _placed(model, patch, numbers))
+
+    def _found(
+        self,
+        patch: Patch,
+        movie: np.ndarray,
+        valid: np.ndarray,
+        masks: sp.csc_array | None,
+    ) -> Found:
+        """Search a patch, if that was not done before."""
+
+        def search_now() -> Found:
+            return search(movie, valid, self.parameters, masks)
+
+        if self.searches is None:
+            return search_now()
+        return kept(self.searches / f"{digest_of(patch)[:16]}.npz", Found, search_now)
 
     def _masks_here(
         self, patch: Patch

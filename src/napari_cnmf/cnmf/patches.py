@@ -43,6 +43,15 @@ class Patch:
         """Rows and columns that it reads."""
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
+    @property
+    def in_words(self) -> str:
+        """Which one it is, and the pixels that it owns."""
+        rows, cols = self.core_rows, self.core_cols
+        return (
+            f"patch {self.number} (rows {rows.start} to {rows.stop - 1}, columns "
+            f"{cols.start} to {cols.stop - 1})"
+        )
+
     def owns(self, centres: np.ndarray, margin_px: float = 0.0) -> np.ndarray:
         """Whether each centre (K, 2), in pixels of the field, lies in the core.
 

@@ -7,8 +7,9 @@ the traces are demixed and deconvolved with the new footprints.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,10 +19,11 @@ from napari_cnmf.cnmf.local import all_kept
 from napari_cnmf.cnmf.merging import merge
 from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
-from napari_cnmf.cnmf.patches import Patch, patch_grid
+from napari_cnmf.cnmf.patches import Patch, solver_grid
 from napari_cnmf.cnmf.spatial import candidates, outlined, regress
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
+from napari_cnmf.compute.kept import Keep, run_kept
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length, normalised_bins
@@ -34,7 +36,7 @@ _REACH_PX = 1
 _VANISHED = "no pixel of it stands out of its noise"
 
 
-def refit(
+def refit(  # noqa: PLR0913 - a stage is told all it needs in one call
     movie: Movie,
     summary: SummaryImages,
     components: Components,
@@ -43,6 +45,7 @@ def refit(
     backend: Backend,
     progress: Progress = silent,
     cancel: Event | None = None,
+    keep: Keep | None = None,
 ) -> Components:
     """Update footprints and traces of the whole field.
 
@@ -55,7 +58,7 @@ def refit(
     components : Components
         To start from; their ids are kept.
     parameters : CnmfParameters
-    backend, progress, cancel
+    backend, progress, cancel, keep
         As for `fit`.
 
     Returns
@@ -75,7 +78,9 @@ def refit(
     model = to_model(components, summary, parameters, bin_length(movie))
     n_cores = len(_cores(movie, parameters))
     watch = Stopwatch(progress, "refit footprints", n_cores, "patches")
-    outlined = _respaced(movie, summary, model, parameters, backend, watch, cancel)
+    outlined = _respaced(
+        movie, summary, model, parameters, backend, watch, cancel, keep
+    )
     if parameters.init.method == "seeded":
         model = all_kept(model, outlined, model.grown(_REACH_PX), "refit")
         _tell_alike(model, parameters)
@@ -92,6 +97,7 @@ def refit(
         backend=backend,
         watch=watch,
         cancel=cancel,
+        keep=keep,
     )
 
 
@@ -123,6 +129,14 @@ def _ids(components: Components, model: Model) -> np.ndarray:
     return np.array([ids[place] for place in left], np.int64)
 
 
+class CorePixels(NamedTuple):
+    """Pixels of one core, their values as in the candidates, and their weights."""
+
+    pixels: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Regression:
     """Regresses the pixels of one patch's core; sent to the workers."""
@@ -134,18 +148,39 @@ class Regression:
     bin_frames: int
     sparsity_sd: float
 
-    def __call__(self, patch: Patch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the pixels, their values as in `by_pixel`, and their weights."""
-        rows, cols = patch.core_rows, patch.core_cols
+    kind: ClassVar = CorePixels
+
+    def place(self, patch: Patch) -> str:
+        """Say where a core lies."""
+        return patch.in_words
+
+    def unchanged(self, patch: Patch) -> CorePixels:
+        """Return the pixels of a core as they are in the model."""
+        pixels = self._pixels(patch)
+        wanted = self.by_pixel[pixels]
+        both = sp.hstack([self.model.footprints, self.model.modes], format="csr")
+        as_before = both[pixels]
+        rows = np.repeat(np.arange(len(pixels)), np.diff(wanted.indptr))
+        values = np.asarray(as_before[rows, wanted.indices], np.float32).ravel()
+        return CorePixels(pixels, values, self.model.weights[pixels])
+
+    def _pixels(self, patch: Patch) -> np.ndarray:
+        """Numbers in the field of a core's pixels."""
         n_y, n_x = self.model.field_shape
-        pixels = np.arange(n_y * n_x).reshape(n_y, n_x)[rows, cols].ravel()
+        numbers = np.arange(n_y * n_x).reshape(n_y, n_x)
+        return numbers[patch.core_rows, patch.core_cols].ravel()
+
+    def __call__(self, patch: Patch) -> CorePixels:
+        """Regress the pixels of a core."""
+        rows, cols = patch.core_rows, patch.core_cols
+        pixels = self._pixels(patch)
         movie = normalised_bins(self.movie, self.summary, self.bin_frames, rows, cols)
         near = self.by_pixel[pixels]
         values, weights = regress(movie, near, self.model, pixels, self.sparsity_sd)
-        return pixels, values, weights
+        return CorePixels(pixels, values, weights)
 
 
-def _respaced(
+def _respaced(  # noqa: PLR0913 - the first step of the stage, which passes all on
     movie: Movie,
     summary: SummaryImages,
     model: Model,
@@ -153,12 +188,13 @@ def _respaced(
     backend: Backend,
     watch: Stopwatch,
     cancel: Event | None,
+    keep: Keep | None,
 ) -> Model:
     """Spatial update of the field, patch core by patch core."""
     by_pixel = candidates(model, parameters)
     weights = np.empty_like(model.weights)
 
-    def collect(part: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    def collect(part: CorePixels) -> None:
         pixels, values, local = part
         weights[pixels] = local
         starts = by_pixel.indptr[pixels]
@@ -175,10 +211,17 @@ def _respaced(
         bin_length(movie),
         parameters.spatial.sparsity_sd,
     )
-    backend.run(regression, _cores(movie, parameters), collect, cancel)
+
+    def lost(patch: Patch) -> None:
+        collect(regression.unchanged(patch))
+
+    cores = _cores(movie, parameters)
+    run_kept(backend, regression, cores, collect, cancel, keep, lost)
     return outlined(model, by_pixel, weights, parameters)
 
 
 def _cores(movie: Movie, parameters: CnmfParameters) -> list[Patch]:
     """Patches whose cores the field is cut into."""
-    return patch_grid(movie.field_shape, parameters.patches.patch_size_px, 0)
+    n_bins = movie.n_frames // bin_length(movie)
+    apart = replace(parameters.patches, patch_overlap_px=0)
+    return solver_grid(movie.field_shape, n_bins, apart)

@@ -21,6 +21,8 @@ from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import Demixed, NormalEquations
 from napari_cnmf.cnmf.traces import demix, project
 from napari_cnmf.compute import Backend, Stopwatch
+from napari_cnmf.compute.kept import Keep
+from napari_cnmf.compute.scratch import row_blocks
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import bin_length
@@ -36,6 +38,7 @@ def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
     backend: Backend,
     watch: Stopwatch,
     cancel: Event | None,
+    keep: Keep | None = None,
 ) -> tuple[Model, Demixed]:
     """Demix the traces of a model with a ring background, at the full frame rate.
 
@@ -45,7 +48,7 @@ def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
         Of the whole field, without nodes and modes.
     ring : Ring
         Its background.
-    movie, summary, parameters, backend, watch, cancel
+    movie, summary, parameters, backend, watch, cancel, keep
         As for `with_traces`.
 
     Returns
@@ -65,14 +68,32 @@ def demix_in_ring(  # noqa: PLR0913 - as `with_traces`, whose work it does
     )
     seen = replace(shown, footprints=ring.filtered(model.footprints))
     target = project(
-        movie, summary, seen, backend=backend, watch=watch, cancel=cancel
+        movie,
+        summary,
+        seen,
+        backend=backend,
+        watch=watch,
+        cancel=cancel,
+        keep=keep,
     ).target
     gram = sp.csr_array(seen.footprints.T @ model.footprints, dtype=np.float32)
     gram.sort_indices()
     equations = NormalEquations(gram, target[: len(model)], len(model))
-    demixed = demix(movie, equations, model, bin_length(movie), parameters, cancel)
-    explained = demixed.parts.calcium + demixed.parts.baseline
+    demixed = demix(
+        movie,
+        equations,
+        model,
+        bin_length(movie),
+        parameters,
+        cancel,
+        backend=backend,
+    )
     hats = shown.maps()
-    left = target[len(model) :] - (hats.T @ model.footprints) @ explained
-    courses = closest_courses(hats, left)
-    return shown, replace(demixed, background=courses.astype(np.float32))
+    overlaps = sp.csr_array(hats.T @ model.footprints)
+    courses = backend.empty((grid.n_nodes, movie.n_frames))
+    courses[:] = target[len(model) :]
+    parts = demixed.parts
+    for nodes in row_blocks(courses.shape):
+        courses[nodes] -= overlaps[nodes] @ parts.calcium
+        courses[nodes] -= overlaps[nodes] @ parts.baseline
+    return shown, replace(demixed, background=closest_courses(hats, courses))

@@ -9,6 +9,7 @@ cells of one colour do not overlap and are denoised together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 import numpy as np
@@ -16,7 +17,11 @@ import scipy.sparse as sp
 
 from napari_cnmf.cnmf import kernels
 from napari_cnmf.cnmf.denoising import Denoised, Denoiser
-from napari_cnmf.compute.backend import check_cancel
+from napari_cnmf.compute import Backend, SerialBackend
+from napari_cnmf.compute.scratch import row_blocks
+
+# Few enough that two threads share the cells of a colour evenly.
+_CELLS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,7 @@ def solve_traces(
     denoiser: Denoiser,
     sweeps: int,
     cancel: Event | None = None,
+    backend: Backend | None = None,
 ) -> Demixed:
     """Demix and denoise all traces.
 
@@ -75,32 +81,39 @@ def solve_traces(
     sweeps : int
     cancel : threading.Event, optional
         Stops before the next group of cells once set.
+    backend : Backend, optional
+        Makes the arrays for the outcome, and has threads here for cells that do not
+        overlap; by default there is one.
 
     Returns
     -------
     Demixed
     """
+    backend = backend or SerialBackend()
     gram, n_cells = equations.gram, equations.n_cells
     solution = start
-    raw = np.empty_like(solution[:n_cells])
-    parts = Denoised.empty(*raw.shape)
-    colours = colour(gram[:n_cells, :n_cells])
+    n_frames = solution.shape[1]
+    raw = backend.empty((n_cells, n_frames))
+    parts = Denoised.empty(n_cells, n_frames, backend.empty)
+    update = _Update(equations, solution, denoiser)
+    overlaps = gram[:n_cells, :n_cells]
+    colours = colour(sp.csr_array(overlaps + overlaps.T))
     nodes = np.arange(n_cells, gram.shape[0])
+    background = solution[n_cells:]
     for sweep in range(sweeps):
         # The background starts from nothing, and the cells need it to be right.
         for _ in range(2 if sweep else 10):
             _relax(equations, nodes, solution)
-        solution[n_cells:] = denoiser.smooth(solution[n_cells:])
+        for rows in row_blocks(background.shape):
+            background[rows] = denoiser.smooth(background[rows])
+        keep = (raw, parts) if sweep == sweeps - 1 else None
         for cells in colours:
-            check_cancel(cancel)
-            _relax(equations, cells, solution)
-            mixed = solution[cells]
-            found = denoiser.denoise(mixed)
-            solution[cells] = found.calcium + found.baseline
-            if sweep == sweeps - 1:
-                raw[cells] = mixed
-                parts.fill(cells, found)
-    return Demixed(raw, parts, solution[n_cells:].copy())
+            blocks = [cells[rows] for rows in _blocks(len(cells), n_frames)]
+            place = backend.here if len(blocks) > 1 else SerialBackend()
+            place.run(update, blocks, partial(_keep, keep), cancel)
+    kept = backend.empty(background.shape)  # a view would keep the cells' rows too
+    kept[:] = background
+    return Demixed(raw, parts, kept)
 
 
 def colour(overlaps: sp.csr_array) -> list[np.ndarray]:
@@ -111,6 +124,40 @@ def colour(overlaps: sp.csr_array) -> list[np.ndarray]:
         taken = set(colours[near].tolist())
         colours[k] = next(c for c in range(len(near) + 1) if c not in taken)
     return [np.flatnonzero(colours == c) for c in range(colours.max(initial=-1) + 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Update:
+    """The task of some cells that do not overlap: demix and denoise them."""
+
+    equations: NormalEquations
+    solution: np.ndarray
+    denoiser: Denoiser
+
+    def __call__(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Denoised]:
+        """Update the cells' rows of the solution; return them, and what they were."""
+        _relax(self.equations, cells, self.solution)
+        mixed = self.solution[cells]
+        found = self.denoiser.denoise(mixed)
+        self.solution[cells] = found.calcium + found.baseline
+        return cells, mixed, found
+
+
+def _keep(
+    place: tuple[np.ndarray, Denoised] | None,
+    update: tuple[np.ndarray, np.ndarray, Denoised],
+) -> None:
+    """Keep what the last update has found."""
+    if place is not None:
+        (raw, parts), (cells, mixed, found) = place, update
+        raw[cells] = mixed
+        parts.fill(cells, found)
+
+
+def _blocks(n_cells: int, n_frames: int) -> list[slice]:
+    """Cut cells into those that are denoised together, for any number of threads."""
+    at_once = min(_CELLS_AT_ONCE, row_blocks((n_cells, n_frames))[0].stop)
+    return [slice(k, k + at_once) for k in range(0, n_cells, at_once)]
 
 
 def _relax(equations: NormalEquations, rows: np.ndarray, solution: np.ndarray) -> None:

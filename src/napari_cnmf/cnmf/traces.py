@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from threading import Event
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +22,8 @@ from napari_cnmf.cnmf.model import Model
 from napari_cnmf.cnmf.parameters import CnmfParameters
 from napari_cnmf.cnmf.temporal import Demixed, NormalEquations, solve_traces
 from napari_cnmf.compute import Backend, Stopwatch
+from napari_cnmf.compute.kept import Keep, run_kept
+from napari_cnmf.compute.scratch import Empty, in_memory, row_blocks
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.blocks import block_frames
 from napari_cnmf.movie.images import SummaryImages
@@ -89,6 +92,13 @@ def model_tiles(model: Model, side_px: int) -> list[ModelTile]:
     return cut
 
 
+class Products(NamedTuple):
+    """Products (K + background, n) of the frames from a first one on."""
+
+    first: int
+    products: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Projector:
     """Projects blocks of frames on cells and background; sent to the workers."""
@@ -100,19 +110,26 @@ class Projector:
     n_rows: int
     block: int
 
-    def __call__(self, first: int) -> tuple[int, np.ndarray]:
-        """Return the block's first frame and its products (K + background, n).
+    kind: ClassVar = Products
 
-        Tile by tile, so that what was unpacked is still in the cache.
-        """
-        frames = slice(first, min(first + self.block, self.movie.n_frames))
+    def frames(self, first: int) -> slice:
+        """Return the frames of the block that begins with one."""
+        return slice(first, min(first + self.block, self.movie.n_frames))
+
+    def place(self, first: int) -> str:
+        """Say which frames are those of a block."""
+        return f"frames {first} to {self.frames(first).stop - 1}"
+
+    def __call__(self, first: int) -> Products:
+        """Project a block, tile by tile: what was unpacked is still in the cache."""
+        frames = self.frames(first)
         out = np.zeros((self.n_rows, frames.stop - frames.start), np.float32)
         for tile in self.tiles:
             pixels = normalised_frames(
                 self.movie, self.summary, frames, tile.rows, tile.cols
             )
             tile.add_products(pixels, self.n_cells, out)
-        return first, out
+        return Products(first, out)
 
 
 def products(movie: np.ndarray, model: Model) -> np.ndarray:
@@ -144,6 +161,7 @@ def project(
     backend: Backend,
     watch: Stopwatch,
     cancel: Event | None,
+    keep: Keep | None = None,
 ) -> NormalEquations:
     """Read the movie once and set up the equations of its traces.
 
@@ -155,6 +173,8 @@ def project(
         Its mean and noise.
     model : Model
         Footprints and background weights of the field.
+    backend, watch, cancel, keep
+        As for `with_traces`; traces go straight over frames that cannot be read.
 
     Returns
     -------
@@ -162,18 +182,27 @@ def project(
         For the movie with its mean removed, in units of the pixels' noise; without the
         frames that are left out.
     """
-    target = np.empty((model.n_rows, movie.n_frames), np.float32)
+    target = backend.empty((model.n_rows, movie.n_frames))
 
-    def collect(part: tuple[int, np.ndarray]) -> None:
-        first, block = part
-        target[:, first : first + block.shape[1]] = block
-        watch.advance(block.shape[1])
-
+    left_out = set(movie.left_out)
     block = block_frames(movie.field_shape, 1)
     parts = model_tiles(model, TILE_PX)
     projector = Projector(movie, summary, parts, len(model), model.n_rows, block)
-    backend.run(projector, range(0, movie.n_frames, block), collect, cancel)
-    bridge(target, np.array(movie.left_out, np.int64))
+
+    def collect(part: Products) -> None:
+        frames = projector.frames(part.first)
+        target[:, frames] = part.products
+        watch.advance(frames.stop - frames.start)
+
+    def lost(first: int) -> None:
+        frames = projector.frames(first)
+        target[:, frames] = 0
+        left_out.update(range(frames.start, frames.stop))
+        watch.advance(frames.stop - frames.start)
+
+    firsts = range(0, movie.n_frames, block)
+    run_kept(backend, projector, firsts, collect, cancel, keep, lost)
+    bridge(target, np.array(sorted(left_out), np.int64))
     return NormalEquations(gram(model), target, len(model))
 
 
@@ -184,6 +213,8 @@ def demix(
     bin_frames: int,
     parameters: CnmfParameters,
     cancel: Event | None,
+    *,
+    backend: Backend | None = None,
 ) -> Demixed:
     """Demix and denoise all traces, with the decay time given or estimated.
 
@@ -198,27 +229,36 @@ def demix(
     bin_frames : int
     parameters : CnmfParameters
     cancel : threading.Event or None
+    backend : Backend, optional
+        As for `solve_traces`.
 
     Returns
     -------
     Demixed
     """
+    empty = in_memory if backend is None else backend.empty
     rate_hz = movie.frame_rate_hz or 1.0
     binned = np.concatenate([model.traces, model.background])
     decay_s = parameters.decay_s
     if decay_s is None:
         denoiser = Denoiser.at(rate_hz, parameters, DEFAULT_DECAY_S)
-        start = unbinned(binned, bin_frames, movie.n_frames)
-        raw = solve_traces(equations, start, denoiser, 1, cancel).raw
+        start = unbinned(binned, bin_frames, movie.n_frames, empty)
+        raw = solve_traces(equations, start, denoiser, 1, cancel, backend).raw
         decay_s = decay_time(raw, rate_hz, parameters.rise_s, DEFAULT_DECAY_S)
+        del start, raw
         logger.info("decay time, estimated on the cells found: %.3g s", decay_s)
     denoiser = Denoiser.at(rate_hz, parameters, decay_s)
-    start = unbinned(binned, bin_frames, movie.n_frames)
+    start = unbinned(binned, bin_frames, movie.n_frames, empty)
     sweeps = parameters.temporal.sweeps
-    return solve_traces(equations, start, denoiser, sweeps, cancel)
+    return solve_traces(equations, start, denoiser, sweeps, cancel, backend)
 
 
-def unbinned(traces: np.ndarray, bin_frames: int, n_frames: int) -> np.ndarray:
+def unbinned(
+    traces: np.ndarray, bin_frames: int, n_frames: int, empty: Empty = in_memory
+) -> np.ndarray:
     """Binned traces repeated to the full rate, the last value held to the end."""
     frames = np.minimum(np.arange(n_frames) // bin_frames, traces.shape[1] - 1)
-    return np.take(traces, frames, axis=1)
+    repeated = empty((len(traces), n_frames))
+    for rows in row_blocks(repeated.shape):
+        repeated[rows] = np.take(traces[rows], frames, axis=1)
+    return repeated

@@ -16,11 +16,14 @@ from pathlib import Path
 import h5py
 
 from napari_cnmf.components import Components
+from napari_cnmf.compute.kept import Failure
+from napari_cnmf.compute.scratch import Empty, in_memory
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.curation import folded_in, with_curation
 from napari_cnmf.formats.hdf5 import new_file
-from napari_cnmf.formats.layout import leaves, restored
+from napari_cnmf.formats.layout import restored
+from napari_cnmf.leaves import leaves
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.registration import Registration
@@ -171,7 +174,9 @@ class Result:
     stages : tuple of StageRecord
         What was run, in order, and how long it took.
     complete : bool
-        Whether all stages are done.
+        Whether all stages are done, and nothing failed.
+    failures : tuple of Failure
+        Parts of the movie that could not be worked on, and are left out.
     proposals : tuple of Proposal, optional
         What the registered movie said of parameters that were on auto; None if none
         was.
@@ -194,6 +199,7 @@ class Result:
     components: Components | None = None
     stages: tuple[StageRecord, ...] = ()
     complete: bool = False
+    failures: tuple[Failure, ...] = ()
     proposals: tuple[Proposal, ...] | None = None
     decisions: dict[str, int] | None = None
     seed: int = 0
@@ -240,8 +246,14 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> Result
     return whole
 
 
-def load(path: str | Path) -> Result:
+def load(path: str | Path, *, empty: Empty = in_memory) -> Result:
     """Read a result file, with the decisions that lie beside it.
+
+    Parameters
+    ----------
+    path : path
+    empty : callable
+        Makes the arrays that traces are read into, see `Backend.empty`.
 
     Raises
     ------
@@ -250,21 +262,12 @@ def load(path: str | Path) -> Result:
     InputError
         If it is damaged, of a newer version, or no result of this package.
     """
-    path = Path(path)
-    if not path.exists():
-        raise MissingFileError(f"There is no result file {path}; run the movie first.")
-    try:
-        with h5py.File(path, "r") as file:
-            _check_format(file, path)
-            found: Result = restored(Result, file)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"{path} cannot be read as a result of napari-cnmf ({error}); it may be "
-            "damaged: copy it again, or run the movie again."
-        ) from error
-    return with_curation(found, path)
+    return with_curation(_read(Path(path), empty), path)
+
+
+def load_head(path: str | Path) -> Result:
+    """Read all of a result file but its components; raises as `load` does."""
+    return _read(Path(path), in_memory, without="components")
 
 
 def is_result(path: str | Path) -> bool:
@@ -283,6 +286,24 @@ def digest(result: Result) -> str:
     """
     parts = [leaf for leaf in leaves(result) if leaf[0] not in _CIRCUMSTANCES]
     return sha256(tomllib.loads(result.recipe), *itertools.chain(*parts))
+
+
+def _read(path: Path, empty: Empty, without: str = "") -> Result:
+    """Read a result file, possibly without one of its fields."""
+    if not path.exists():
+        raise MissingFileError(f"There is no result file {path}; run the movie first.")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_format(file, path)
+            found: Result = restored(Result, file, empty, without)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError | OutputError):
+            raise
+        raise InputError(
+            f"{path} cannot be read as a result of napari-cnmf ({error}); it may be "
+            "damaged: copy it again, or run the movie again."
+        ) from error
+    return found
 
 
 def _write(result: Result, file: h5py.File) -> None:

@@ -24,7 +24,7 @@ from napari_cnmf.movie.scale import (
     Scale,
     choose_scale,
     noise_runs,
-    read_numbers,
+    read_what_can_be,
     sample_numbers,
 )
 from napari_cnmf.movie.shifts import Shifts
@@ -84,8 +84,8 @@ def choose_plan(
     template : ndarray (Y, X), optional
         To register to, instead of one made of sample frames.
     """
-    numbers = sample_numbers(movie.n_frames, parameters.template_frames)
-    sample = read_numbers(movie, numbers)
+    wanted = sample_numbers(movie.n_frames, parameters.template_frames)
+    numbers, sample = read_what_can_be(movie, wanted)
     some = noise_runs(len(sample))
     if known is None and parameters.mode == "none":
         centre = sample.mean(axis=0)
@@ -137,6 +137,7 @@ def _local(
 
     def read(first: int, last: int) -> np.ndarray:
         numbers = first + sample_numbers(last - first, _LOCAL_FRAMES)
-        return correct_lines(read_numbers(movie, numbers), offset_px)
+        _, sample = read_what_can_be(movie, numbers)
+        return correct_lines(sample, offset_px)
 
     return build_local(read, movie.n_frames, stretch_frames, parameters)

@@ -16,8 +16,10 @@ import numpy as np
 
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
 from napari_cnmf.compute.backend import check_cancel
-from napari_cnmf.motion.blockpass import BlockPass, Found, Tally
+from napari_cnmf.compute.kept import Keep
+from napari_cnmf.motion.blockpass import BlockTally, Found
 from napari_cnmf.motion.borders import seen_borders, valid_area, with_data
+from napari_cnmf.motion.ledger import Ledger, unfinished_pass
 from napari_cnmf.motion.metrics import flag_frames
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.motion.plan import Alignment, Plan, choose_plan
@@ -30,7 +32,7 @@ from napari_cnmf.movie.movie import Movie
 from napari_cnmf.movie.parameters import StoreParameters
 from napari_cnmf.movie.registration import Registration
 from napari_cnmf.movie.shifts import PatchShifts, Shifts, grid_centres
-from napari_cnmf.movie.store import StoreHeader, draft
+from napari_cnmf.movie.store import StoreHeader
 from napari_cnmf.summary.parameters import SummaryParameters
 from napari_cnmf.summary.stage import summarise, warn_of_clipping
 
@@ -71,6 +73,7 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     shifts: Shifts | None = None,
     template: np.ndarray | None = None,
     block: int | None = None,
+    keep: Keep | None = None,
 ) -> Correction:
     """Register a movie, store it and summarise it.
 
@@ -90,7 +93,7 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     progress : callable
         Told after each block.
     cancel : threading.Event, optional
-        Stops the stage once set; nothing is left at `path`.
+        Stops the stage once set; nothing appears at `path`.
     valid : ndarray (Y, X) of bool, optional
         Pixels that hold data.
     shifts : Shifts, optional
@@ -100,6 +103,9 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     block : int, optional
         Frames of a block, whole groups (see `group_frames`); no result depends on
         it. The size of the field decides by default.
+    keep : Keep, optional
+        Where to keep what is needed to go on later. Frames of a block that cannot be
+        read or registered are then left out; otherwise that is an error.
 
     Returns
     -------
@@ -121,10 +127,9 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
     given = template if shifts is None else shifts.values
     header = _header(movie, plan, parameters, store, given)
     block = block or block_frames(movie.field_shape, header.bin_frames)
-    with draft(path, header, plan.scale.base, movie.n_frames, block) as unfinished:
-        work = BlockPass(movie, plan, unfinished)
-        tally = _all_blocks(work, backend, progress, cancel)
-        done = _correction(tally, work, parameters, summary, valid)
+    with unfinished_pass(movie, plan, path, header, block, keep) as ledger:
+        _all_blocks(ledger, backend, progress, cancel, keep)
+        done = _correction(ledger, parameters, summary, valid)
         if done.movie.left_out:  # which are known only now
             images = summarise(
                 done.movie,
@@ -134,9 +139,30 @@ def correct(  # noqa: PLR0913 - a stage is told all it needs in one call
                 valid=done.summary.valid,
             )
             done = replace(done, summary=images)
-        finished = unfinished.finish(path, tally.n_clipped)
-    warn_of_clipping(tally.n_clipped, movie)
+        n_clipped = ledger.tally.n_clipped
+        finished = ledger.work.store.finish(path, n_clipped)
+    warn_of_clipping(n_clipped, movie)
     return replace(done, movie=done.movie.with_(source=finished))
+
+
+def registered_fingerprint(
+    movie: str,
+    parameters: MotionParameters,
+    store: StoreParameters,
+    given: np.ndarray | None = None,
+) -> str:
+    """Fingerprint of what `correct` makes of the movie with a fingerprint.
+
+    Parameters
+    ----------
+    movie : str
+    parameters, store
+        As for `correct`.
+    given : ndarray, optional
+        The template, or the shifts, that were known before.
+    """
+    known = [] if given is None else [given.tobytes()]
+    return fingerprint_of(movie, repr(parameters), repr(store), *known)
 
 
 def _header(
@@ -147,13 +173,10 @@ def _header(
     given: np.ndarray | None,
 ) -> StoreHeader:
     """Return what is known of the registered movie beforehand."""
-    parts = [movie.fingerprint, repr(parameters), repr(store)]
     return StoreHeader(
         step=plan.scale.step,
         bin_frames=choose_bin(movie.n_frames, movie.frame_rate_hz, store.bin_s),
-        fingerprint=fingerprint_of(
-            *parts, *([] if given is None else [given.tobytes()])
-        ),
+        fingerprint=registered_fingerprint(movie.fingerprint, parameters, store, given),
         source_fingerprint=movie.fingerprint,
         frame_rate_hz=movie.frame_rate_hz,
         pixel_size_um=movie.pixel_size_um,
@@ -161,35 +184,54 @@ def _header(
 
 
 def _all_blocks(
-    work: BlockPass, backend: Backend, progress: Progress, cancel: Event | None
-) -> Tally:
-    """Work on all blocks of a movie."""
-    n_frames, tally = work.movie.n_frames, Tally.empty(work.store)
-    watch = Stopwatch(progress, "correct", n_frames, "frames")
+    ledger: Ledger,
+    backend: Backend,
+    progress: Progress,
+    cancel: Event | None,
+    keep: Keep | None,
+) -> None:
+    """Work on all blocks of a movie that were not worked on before."""
+    work = ledger.work
+    watch = Stopwatch(progress, "correct", work.movie.n_frames, "frames")
+    lose = None if keep is None else keep.loser(len(work.firsts))
 
-    def collect(part: Tally) -> None:
-        tally.merge(part)
-        watch.advance(part.after.n_frames)
+    def count(first: int) -> None:
+        frames = work.frames(first)
+        watch.advance(frames.stop - frames.start)
 
-    firsts = range(0, n_frames, work.store.block_frames)
-    backend.run(work, firsts, collect, cancel)
-    return tally
+    def collect(part: BlockTally) -> None:
+        ledger.add(part)
+        count(part.first)
+
+    def failed(first: int, error: Exception) -> None:
+        if lose is None:
+            raise error
+        frames = work.frames(first)
+        place = f"frames {frames.start} to {frames.stop - 1}"
+        lose(place, error, frames.start, frames.stop)
+        ledger.lose(first)
+        count(first)
+
+    for first in ledger.done:
+        count(first)
+    with ledger.written():
+        backend.run(work, ledger.missing, collect, cancel, failed=failed)
 
 
 def _correction(
-    tally: Tally,
-    work: BlockPass,
+    ledger: Ledger,
     parameters: MotionParameters,
     summary: SummaryParameters,
     valid: np.ndarray | None,
 ) -> Correction:
     """Judge what all blocks have given; the movie is still the draft."""
+    work, tally, lost = ledger.work, ledger.tally, ledger.lost
     plan, neighbours = work.plan, summary.neighbours
     movie = work.store.movie().with_(files=work.movie.files)
-    if plan.alignment is None:
+    if plan.alignment is None or tally.found is None:
         images = tally.after.images(plan.scale, neighbours, valid)
-        return Correction(movie, None, None, images)
-    found = Found.joined(tally.found)
+        return Correction(movie.with_(left_out=tuple(lost)), None, None, images)
+    found = tally.found
     shifts = _shifts(found, plan.alignment, parameters)
     registration = Registration(
         before=tally.before.images(plan.scale, neighbours, valid),
@@ -200,11 +242,12 @@ def _correction(
         bin_frames=work.run,
         flags=flag_frames(shifts, found.after),
     )
-    left_out = registration.left_out
-    borders = seen_borders(shifts, parameters.min_seen, left_out)
+    bad = set(registration.left_out)
+    borders = seen_borders(shifts, parameters.min_seen, tuple(sorted(bad | {*lost})))
     seen = valid_area(with_data(registration.before), borders)
     images = tally.after.images(plan.scale, neighbours, seen)
-    movie = movie.with_(left_out=left_out if parameters.leave_out_bad else ())
+    left_out = {*lost, *(bad if parameters.leave_out_bad else ())}
+    movie = movie.with_(left_out=tuple(sorted(left_out)))
     return Correction(movie, shifts, registration, images)
 
 

@@ -13,6 +13,8 @@ would have a hundred thousand files.
 from __future__ import annotations
 
 import json
+import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,7 +131,27 @@ class ChunkedArray:
             offset += len(encoded[-1])
         path = self._shard(first // self.chunks[0])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"".join([*encoded, index.tobytes()]))
+        # Whoever writes it at the same time, for a worker thought lost, is no harm.
+        temporary = path.with_name(f"{uuid.uuid4().hex}.part")
+        try:
+            temporary.write_bytes(b"".join([*encoded, index.tobytes()]))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def sync(self, first: int) -> None:
+        """Wait until the chunks of one block are on the disk."""
+        with self._shard(first // self.chunks[0]).open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def holds(self, first: int) -> bool:
+        """Whether the chunks of one block are there, as long as they should be."""
+        try:
+            with self._opened(first // self.chunks[0]) as (file, index):
+                size = file.seek(0, SEEK_END)
+        except (InputError, OSError, ValueError):
+            return False
+        return bool(index[-1, -1].sum() + index.nbytes == size)
 
     def extent(self, frames: slice, rows: slice, cols: slice) -> tuple[int, int, int]:
         """Return the shape of a block."""

@@ -142,6 +142,11 @@ class Movie:
         return self.source.dtype
 
     @property
+    def identity(self) -> tuple[Any, ...]:
+        """What decides the pixels, and what is made of them."""
+        return self.fingerprint, self.shape, self.frame_rate_hz, self.left_out
+
+    @property
     def n_frames(self) -> int:
         """Number of frames T."""
         return self.shape[0]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.movie.kernels import MAX_CODE, quantise
 
 if TYPE_CHECKING:
@@ -83,6 +84,45 @@ def read_numbers(movie: Movie, numbers: np.ndarray) -> np.ndarray:
         first, last = int(numbers[at[0]]), int(numbers[at[-1]])
         frames[at[0] : at[-1] + 1] = movie.read(slice(first, last + 1))
     return frames
+
+
+def read_what_can_be(
+    movie: Movie, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read sample frames, but for runs of three that cannot be read.
+
+    Returns
+    -------
+    numbers : ndarray (n,)
+        Of the frames that were read.
+    frames : ndarray (n, Y, X)
+        float32.
+
+    Raises
+    ------
+    InputError
+        If none can be read, or the file is missing.
+    """
+    try:
+        return numbers, read_numbers(movie, numbers)
+    except MissingFileError:
+        raise
+    except InputError as error:
+        first_error = error
+    runs = [numbers[i : i + RUN] for i in range(0, len(numbers), RUN)]
+    found = [(run, frames) for run in runs if len(frames := _read_if_whole(movie, run))]
+    if not found:
+        raise first_error
+    read, frames = zip(*found, strict=True)
+    return np.concatenate(read), np.concatenate(frames)
+
+
+def _read_if_whole(movie: Movie, numbers: np.ndarray) -> np.ndarray:
+    """Read frames of some numbers; none of them if one cannot be read."""
+    try:
+        return read_numbers(movie, numbers)
+    except InputError:
+        return np.empty((0, *movie.field_shape), np.float32)
 
 
 def _breaks(numbers: np.ndarray) -> np.ndarray:

@@ -11,11 +11,10 @@ and renamed when it is whole: one that was cut short is never found.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
@@ -220,7 +219,7 @@ class TiledStore:
         codes : ndarray (n, Y, X)
             uint16, a whole block or what is left at the end.
         """
-        with _explained(self.path):
+        with explained(self.path):
             self.frames.write(first, codes)
             bins = self.header.bin_frames
             if bins > 1 and len(codes) >= bins:
@@ -228,9 +227,29 @@ class TiledStore:
                 sum_bins(codes, bins, sums)
                 self.binned.write(first // bins, sums)
 
+    def sync(self, firsts: Iterable[int]) -> None:
+        """Wait until some blocks are on the disk, named by their first frames."""
+        with explained(self.path):
+            for array, first in self._parts_of(firsts):
+                array.sync(first)
+
+    def holds(self, firsts: Iterable[int]) -> bool:
+        """Whether some blocks are there, named by their first frames."""
+        return all(array.holds(first) for array, first in self._parts_of(firsts))
+
+    def _parts_of(self, firsts: Iterable[int]) -> Iterator[tuple[ChunkedArray, int]]:
+        """Yield the arrays that some blocks are in, and where."""
+        bins = self.header.bin_frames
+        for first in firsts:
+            yield self.frames, first
+            if bins > 1 and self.shape[0] - first >= bins:
+                yield self.binned, first // bins
+
     def finish(self, path: Path, n_clipped: int) -> TiledStore:
         """Give a draft its final name, in place of an older store, and return it."""
-        with _explained(path):
+        with explained(path):
+            for cut_short in self.path.rglob("*.part"):  # by a worker that was lost
+                cut_short.unlink(missing_ok=True)
             _write_header(self.path, replace(self.header, n_clipped=n_clipped))
             discard(path)
             self.path.rename(path)
@@ -288,81 +307,6 @@ class TiledStore:
         return values
 
 
-@contextmanager
-def draft(
-    path: Path, header: StoreHeader, base: np.ndarray, n_frames: int, block: int
-) -> Iterator[TiledStore]:
-    """Give an empty store to be written, under a temporary name.
-
-    It must be finished inside the context; it is removed if an error or a
-    cancellation ends the context, and a killed run's is removed by the next.
-
-    Parameters
-    ----------
-    path : Path
-        Where the finished store will be.
-    header : StoreHeader
-        What is known of the movie.
-    base : ndarray (Y, X)
-        The values of code 0.
-    n_frames : int
-        Frames of the movie.
-    block : int
-        Frames of a chunk, whole bins, from `block_frames`.
-
-    Raises
-    ------
-    OutputError
-        If the place is taken by something else or cannot be written to.
-    """
-    if path.exists() and not _is_store(path):
-        raise OutputError(
-            f"{path} exists and is no registered movie, so it is not replaced; "
-            "choose another place or remove it."
-        )
-    temporary = path.with_name(path.name + ".part")
-    with _explained(path):
-        discard(temporary)
-    store = _layout(temporary, header, (n_frames, *base.shape), block)
-    try:
-        with _explained(path):
-            for array in dict.fromkeys((store.base, store.frames, store.binned)):
-                array.create()
-            store.base.write(0, base[None])
-        yield store
-    except BaseException:
-        with suppress(OSError):
-            discard(temporary)
-        raise
-
-
-def _layout(
-    path: Path, header: StoreHeader, shape: tuple[int, int, int], block: int
-) -> TiledStore:
-    """Return how a store is laid out in chunks."""
-    n_frames, height, width = shape
-    block = min(block, n_frames)
-    tile = _tile_px(height, block), _tile_px(width, block)
-    field = 1, height, width
-    base = ChunkedArray(path / "base", field, field, "float32")
-    frames = ChunkedArray(path / "frames", shape, (block, *tile), "uint16")
-    bins = header.bin_frames
-    size = n_frames // bins, height, width
-    chunk = max(1, block // bins), *tile
-    binned = ChunkedArray(path / "binned", size, chunk, "uint32")
-    return TiledStore(path, header, base, frames, frames if bins == 1 else binned)
-
-
-def _tile_px(side: int, block: int) -> int:
-    """Return the side of a tile: about 64 px, evenly cut.
-
-    Tiles of the short blocks of large fields are twice as wide, or there would be
-    too many files.
-    """
-    wanted = TILE_PX if block >= TILE_PX else 2 * TILE_PX
-    return ceil(side / max(1, round(side / wanted)))
-
-
 def _write_header(path: Path, header: StoreHeader) -> None:
     """Write the description of the group, which makes a store whole."""
     about: dict[str, Any] = {"zarr_format": 3, "node_type": "group"}
@@ -370,13 +314,8 @@ def _write_header(path: Path, header: StoreHeader) -> None:
     (path / "zarr.json").write_text(json.dumps(about, indent=2))
 
 
-def _is_store(path: Path) -> bool:
-    """Whether a folder holds a store that may be replaced."""
-    return (path / "zarr.json").is_file() and (path / "frames").is_dir()
-
-
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn an error of the file system into a sentence that says what to do."""
     try:
         yield

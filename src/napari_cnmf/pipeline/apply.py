@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -28,7 +29,7 @@ from napari_cnmf.formats.movies import (
     is_movie_file,
     require_expendable,
 )
-from napari_cnmf.formats.results import MovieInfo, Result, load, save
+from napari_cnmf.formats.results import MovieInfo, Result, load_head, save
 from napari_cnmf.motion.stage import Correction, correct
 from napari_cnmf.movie import FileSpan, Movie, repair
 from napari_cnmf.movie.discard import discard
@@ -98,7 +99,7 @@ def apply_registration(  # noqa: PLR0913 - all choices in one call, as for `run`
     """
     output = Path(output)
     if not isinstance(registered, Result):
-        registered = load(RunFolder(Path(registered)).result)
+        registered = load_head(RunFolder(Path(registered)).result)
     shifts = _shifts(registered)
     recipe = _recipe(registered, settings, register)
     source = _opened(movie, recipe, registered, register, progress, cancel)
@@ -230,7 +231,9 @@ def _write_folder(
             f"{folder.path} already holds a result, which is kept; choose another "
             "folder."
         )
-    folder.prepare(needed_bytes(source.movie, recipe))
+    folder.make()
+    folder.require_space(needed_bytes(source.movie, recipe))
+    folder.clear()
     recipe.save(folder.recipe)
     with logged_to(folder.log):
         log_start(source, recipe, session.backend.workers)
@@ -245,6 +248,9 @@ def _write_folder(
         )
         stage, seconds = stage_named("correct"), time.perf_counter() - started
         result = recorded(stage, session, result, seconds)
+        # `run` would register the movie by itself: to it, nothing is done yet.
+        own = tuple(replace(record, key="") for record in result.stages)
+        result = replace(result, stages=own)
         warn_of_oddities(stage, result)
         save(result, folder.result)
     return done.movie

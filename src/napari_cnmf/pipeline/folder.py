@@ -1,7 +1,8 @@
 """The folder of a run: what lies in it, and whether it can be written to.
 
 Everything in it is written under a temporary name first (``*.part``), so that what
-bears its final name is whole. What a killed run left behind is removed by the next.
+bears its final name is whole. What a killed run left behind is gone on with by the
+next, or removed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_cnmf.compute.kept import Keep, shelf
 from napari_cnmf.errors import OutputError
 from napari_cnmf.formats.curation import curation_path
 from napari_cnmf.formats.seeds import COPIES
 from napari_cnmf.movie.discard import discard
+from napari_cnmf.movie.draft import draft_path
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,38 @@ class RunFolder:
         """The parameters."""
         return self.path / "recipe.toml"
 
-    def require_free(self, overwrite: bool) -> None:
-        """Refuse a folder that holds a result, or a path that is no folder."""
+    @property
+    def unfinished(self) -> Path:
+        """What stages that are not done have computed so far."""
+        return self.path / "unfinished"
+
+    @property
+    def cache(self) -> Path:
+        """What stages have computed that they can use again."""
+        return self.path / "cache"
+
+    def keep(self, stage: str, version: int) -> Keep:
+        """Where a stage of some version keeps what it has computed."""
+        unfinished, cache = (
+            shelf(place, stage, str(version)) for place in (self.unfinished, self.cache)
+        )
+        return Keep(stage, unfinished, cache)
+
+    def require_folder(self) -> None:
+        """Refuse a path that is no folder."""
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(
                 f"The output {self.path} is a file, but results are written to a "
                 "folder; choose another name."
             )
-        if not overwrite and self.result.exists():
-            raise OutputError(
-                f"{self.path} already holds a result, which is kept; choose another "
-                "folder, or overwrite it on purpose (--overwrite)."
-            )
 
-    def prepare(self, needed_bytes: int) -> None:
-        """Make the folder, clear it of an older result and check that it is usable.
+    def make(self) -> None:
+        """Make the folder and remove what nobody can go on with.
 
         Raises
         ------
         OutputError
-            If it cannot be written to, or too little space is left.
+            If it cannot be written to.
         """
         probe = self.path / "probe.part"
         try:
@@ -96,28 +111,61 @@ class RunFolder:
                 f"({error.strerror}); choose another one or make it writable."
             ) from error
         self.remove_leftovers()
-        free = shutil.disk_usage(self.path).free + _size(self.movie)
+
+    def require_space(self, needed_bytes: int) -> None:
+        """Refuse to begin where the registered movie finds no room.
+
+        Raises
+        ------
+        OutputError
+            If too little space is left.
+        """
+        there = (self.movie, draft_path(self.movie), self.unfinished)
+        free = shutil.disk_usage(self.path).free + sum(map(_size, there))
         if free < needed_bytes:
             raise OutputError(
                 f"The registered movie needs about {needed_bytes / 1e9:.1f} GB, but "
                 f"{free / 1e9:.1f} GB are free at {self.path}; free space there or "
                 "choose another output folder."
             )
+
+    def clear(self) -> None:
+        """Remove an older result; its movie stays until there is another."""
         reports = (self.report, self.motion_report)
         for file in (self.result, self.curation, *reports, self.log, self.recipe):
             file.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
-        """Remove what a killed run was writing."""
+        """Remove what a killed run was writing, but for what can be gone on with."""
         reports = (self.report, self.motion_report)
-        finals = (self.movie, self.result, *reports, self.recipe)
-        for name in (*(final.name for final in finals), COPIES):
+        finals = (self.movie, self.result, self.curation, *reports, self.recipe)
+        folders = (self.unfinished, self.cache)
+        for name in (*(final.name for final in (*finals, *folders)), COPIES):
             for unfinished in self.path.glob(f"{name}*.part"):
-                with suppress(OSError):  # whoever needs the name will say so
-                    if unfinished.is_dir():
-                        discard(unfinished)
-                    else:
-                        unfinished.unlink(missing_ok=True)
+                if unfinished != draft_path(self.movie):
+                    _remove(unfinished)
+
+    def begin_afresh(self) -> None:
+        """Remove an older result with all that would be of use to another run."""
+        self.clear()
+        self.remove_unfinished()
+        _remove(self.cache)
+
+    def remove_unfinished(self) -> None:
+        """Remove what a run that was cut short could be gone on with."""
+        _remove(self.unfinished)
+        _remove(draft_path(self.movie))
+        for cut_short in self.cache.rglob("*.part"):
+            _remove(cut_short)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder, if possible; whoever needs the name will say so."""
+    with suppress(OSError):
+        if path.is_dir():
+            discard(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_cnmf.errors import OutputError
+from napari_cnmf.parameters import AUTO
 from napari_cnmf.pipeline.opening import RunInput
 from napari_cnmf.provenance import versions
-from napari_cnmf.recipe import AUTO, Recipe
+from napari_cnmf.recipe import Recipe
 
 logger = logging.getLogger("napari_cnmf")
 

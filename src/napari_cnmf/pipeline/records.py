@@ -11,7 +11,14 @@ import numpy as np
 from napari_cnmf.formats.results import Result
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.pipeline.doubts import doubts
-from napari_cnmf.pipeline.stages import STAGES, Session, Stage, registered_movie
+from napari_cnmf.pipeline.keys import chosen, key_before, stage_key
+from napari_cnmf.pipeline.stages import (
+    STAGES,
+    Session,
+    Stage,
+    registered_movie,
+    stage_named,
+)
 from napari_cnmf.provenance import StageRecord, versions
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.facts import (
@@ -27,19 +34,23 @@ _MUCH_BORDER = 0.05  # of a side of the field
 
 def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> Result:
     """Return the result with a record of the stage that has just run."""
+    failures = () if session.keep is None else tuple(session.keep.failures)
+    groups = session.recipe.to_dict()
     record = StageRecord(
         stage.name,
         resolved_parameters(stage, session.recipe, result),
         _source(stage, session, result),
         versions(),
         seconds,
+        "" if failures else stage_key(stage, key_before(stage, result), groups),
     )
     outdated = {stage.name, *stage.outdates}
     stages = (*(r for r in result.stages if r.stage not in outdated), record)
+    failures = (*(f for f in result.failures if f.stage not in outdated), *failures)
     # The registration also summarises, so that stage need not run by itself.
     done = {r.stage for r in stages} | {"summarise"}
-    complete = done == {s.name for s in STAGES}
-    return replace(result, stages=stages, complete=complete)
+    complete = done == {s.name for s in STAGES} and not failures
+    return replace(result, stages=stages, complete=complete, failures=failures)
 
 
 def resolved_parameters(stage: Stage, recipe: Recipe, result: Result) -> dict[str, Any]:
@@ -53,7 +64,8 @@ def resolved_parameters(stage: Stage, recipe: Recipe, result: Result) -> dict[st
         "rise_time_s": cnmf.rise_s,
     }
     groups["init"] = cnmf.init.to_dict()
-    return {group: groups[group] for group in stage.reads}
+    included = [stage_named(name) for name in stage.includes]
+    return chosen(groups, [name for s in (stage, *included) for name in s.reads])
 
 
 def _source(stage: Stage, session: Session, result: Result) -> str:

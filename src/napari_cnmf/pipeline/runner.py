@@ -1,16 +1,18 @@
 """`run`, all stages of a movie in order, `rerun`, some again, `resume`, those left.
 
-The result file is written anew after every stage, so whatever ends a run (an error, a
-full disk, the user, the power) leaves the stages that were finished.
+The result file is written anew after every stage, and a stage keeps what its tasks have
+given. So whatever ends a run (an error, a full disk, the user, the power), the same run
+goes on where it was, and ends with the same bytes.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from threading import Event
 from typing import Any
 
@@ -25,19 +27,38 @@ from napari_cnmf.errors import (
     OutputError,
     ParameterError,
 )
-from napari_cnmf.formats.results import MovieInfo, Result, load, save
+from napari_cnmf.formats.results import MovieInfo, Result, load, load_head, save
 from napari_cnmf.movie import Movie
+from napari_cnmf.pipeline.budget import prepared, within
+from napari_cnmf.pipeline.earlier import (
+    earlier_result,
+    require_sizes,
+    require_unchanged,
+)
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.keys import outdated_stages
 from napari_cnmf.pipeline.log import log_start, logged_to
-from napari_cnmf.pipeline.opening import Paths, needed_bytes, open_input
+from napari_cnmf.pipeline.opening import (
+    Paths,
+    needed_bytes,
+    open_input,
+)
 from napari_cnmf.pipeline.records import recorded, warn_of_oddities
 from napari_cnmf.pipeline.seeds import Seeds, checked_seeds, with_copy
-from napari_cnmf.pipeline.stages import STAGES, Session, Stage, stages_between
+from napari_cnmf.pipeline.stages import (
+    STAGES,
+    Session,
+    Stage,
+    has_movie,
+    stages_between,
+)
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.figure import write_report
 from napari_cnmf.report.motion import write_motion_report
 
 logger = logging.getLogger(__name__)
+
+_GO_ON = "what is finished is kept, and the same command goes on with it."
 
 
 def run(  # noqa: PLR0913 - all choices of a run in one call
@@ -53,6 +74,10 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     overwrite: bool = False,
 ) -> Result:
     """Run the stages on a movie and write what they find into a folder.
+
+    Given again with the same folder, it goes on: a stage that was done is run again
+    only if a parameter that matters to it has changed, and one that was cut short goes
+    on with what was done of it.
 
     Parameters
     ----------
@@ -75,9 +100,9 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
         Told of every step. At the end of each stage, when the result file holds it,
         the event's payload is the `Result` so far.
     cancel : threading.Event, optional
-        Ends the run once set; finished stages are kept.
+        Ends the run once set; what is finished is kept.
     overwrite : bool
-        Whether an older result in the folder is replaced.
+        Whether to begin afresh, whatever is in the folder.
 
     Returns
     -------
@@ -87,27 +112,42 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     Raises
     ------
     InputError, ParameterError
-        If the movie cannot be used, before anything is written.
+        If the movie cannot be used, or its file has changed since it was worked on;
+        before anything is written.
     OutputError
-        If the folder cannot be written to, or the disk is full.
+        If the folder cannot be written to or holds the result of another movie, or
+        the disk is full.
     CancelledError
         If it was cancelled.
     """
     recipe = recipe or Recipe()
     folder = RunFolder(Path(output))
-    stages = stages_between("correct", until)
-    folder.require_free(overwrite)
+    last = stages_between("correct", until)[-1]
+    folder.require_folder()
     source = open_input(movie, recipe, progress=progress, cancel=cancel)
-    marks = _marks(seeds, stages, recipe, folder, source.movie.field_shape)
-    folder.prepare(needed_bytes(source.movie, recipe))
+    info = MovieInfo.of(source.repaired)
+    backend = backend or local_backend()
+    budget = prepared(backend, info, recipe, folder.path)
+    earlier = None if overwrite else earlier_result(folder, info, recipe, backend.empty)
+    chosen = STAGES[: STAGES.index(last) + 1]
+    marks = _marks(seeds, chosen, recipe, folder, source.movie.field_shape)
+    folder.make()
     if marks is not None:
         recipe = with_copy(recipe, folder, marks)
-    recipe.save(folder.recipe)
-    result = Result(movie=MovieInfo.of(source.repaired), recipe=recipe.to_toml())
-    with logged_to(folder.log), backend or local_backend() as workers:
+    result = Result(movie=info, recipe=recipe.to_toml())
+    if earlier is not None:
+        result = replace(earlier, movie=result.movie, recipe=result.recipe)
+    stages = [s for s in _outdated(result, recipe, folder) if s in chosen]
+    if "correct" in {stage.name for stage in stages}:
+        folder.require_space(needed_bytes(source.movie, recipe))
+    if earlier is None:
+        (folder.begin_afresh if overwrite else folder.clear)()
+        recipe.save(folder.recipe)
+    with logged_to(folder.log), within(budget, backend) as workers:
         log_start(source, recipe, workers.workers)
+        logger.info("%s", budget.in_words)
         session = Session(folder, recipe, workers, progress, cancel, source)
-        return _work_through(stages, session, result)
+        return _work_through(stages, session, result if stages else earlier or result)
 
 
 def rerun(  # noqa: PLR0913 - all choices of a run in one call
@@ -160,20 +200,25 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
         As for `run`; the result is then as it was before the unfinished stage.
     """
     stages, folder = stages_between(name, until or name), RunFolder(Path(output))
-    result = load(folder.result)
-    folder.remove_leftovers()
-    old = Recipe.from_toml(result.recipe)
+    head, backend = load_head(folder.result), backend or local_backend()
+    old = Recipe.from_toml(head.recipe)
     recipe = old.with_settings(settings)
+    budget = prepared(backend, head.movie, recipe, folder.path)
+    result = load(folder.result, empty=backend.empty)
+    folder.remove_leftovers()
     _require_own(stages, old, recipe)
     source = None
     if name == "correct":
         chosen = _recorded_movie(result) if movie is None else movie
         source = open_input(chosen, recipe, progress=progress, cancel=cancel)
-        result = replace(result, movie=MovieInfo.of(source.repaired))
+        info = MovieInfo.of(source.repaired)
+        if movie is None:
+            require_unchanged(result.movie, info, recipe.input == old.input)
+        result = replace(result, movie=info)
     marks = _marks(seeds, stages, recipe, folder, result.movie.shape[1:])
     if marks is not None:
         recipe = with_copy(recipe, folder, marks)
-    with logged_to(folder.log), backend or local_backend() as workers:
+    with logged_to(folder.log), within(budget, backend) as workers:
         session = Session(folder, recipe, workers, progress, cancel, source)
         result = replace(result, recipe=recipe.to_toml())
         return _work_through(stages, session, result)
@@ -189,7 +234,7 @@ def resume(
     progress: Progress = silent,
     cancel: Event | None = None,
 ) -> Result:
-    """Run the stages that were not run yet, or were dropped, on a folder's result.
+    """Run the stages that a folder's result lacks: dropped, not run yet, or failed.
 
     Parameters
     ----------
@@ -206,8 +251,11 @@ def resume(
     CnmfError
         As for `rerun`.
     """
-    result = load(RunFolder(Path(output)).result)
-    done = {record.stage for record in result.stages}
+    path = RunFolder(Path(output)).result
+    result = load_head(path)
+    require_sizes(result.movie)
+    failed = {failure.stage for failure in result.failures}
+    done = {record.stage for record in result.stages} - failed
     for stage in stages_between("correct", until):
         if stage.name not in done:
             return rerun(
@@ -220,12 +268,21 @@ def resume(
                 progress=progress,
                 cancel=cancel,
             )
-    return result
+    return load(path)
+
+
+def _outdated(result: Result, recipe: Recipe, folder: RunFolder) -> list[Stage]:
+    """Return the stages to run; all if the registered movie is needed and not whole."""
+    stages = outdated_stages(STAGES, result, recipe)
+    names = {stage.name for stage in stages}
+    if names <= {"dff"} or "correct" in names or has_movie(folder, result, recipe):
+        return stages
+    return list(stages_between("correct", None))
 
 
 def _marks(
     seeds: Seeds | None,
-    stages: tuple[Stage, ...],
+    stages: Sequence[Stage],
     recipe: Recipe,
     folder: RunFolder,
     field_shape: tuple[int, int],
@@ -242,19 +299,26 @@ def _marks(
     return checked_seeds(seeds, recipe, folder, field_shape)
 
 
-def _work_through(stages: Iterable[Stage], session: Session, result: Result) -> Result:
+def _work_through(stages: Sequence[Stage], session: Session, result: Result) -> Result:
     """Run stages in order, and draw what they give."""
     for stage in stages:
         result = _run_stage(stage, session, result)
-    _draw(session, result)
+    if not stages:
+        logger.info("nothing to do: all that was asked for is done")
+    if result.complete:
+        session.folder.remove_unfinished()
+    _draw(session, result, again=bool(stages))
     return result
 
 
 def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
     """Run one stage, record it and save the result."""
+    keep = session.folder.keep(stage.name, stage.version)
+    session = replace(session, keep=keep)
     try:
         check_cancel(session.cancel)
         session.progress(ProgressEvent(stage.name, 0, 0, "", 0.0))
+        session.recipe.save(keep.unfinished / session.folder.recipe.name)
         started = time.perf_counter()
         result = stage.work(session, result)
         seconds = time.perf_counter() - started
@@ -262,14 +326,14 @@ def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
         logger.info("%s: %.2f s", stage.name, seconds)
         warn_of_oddities(stage, result)
         result = _saved(session.folder, result)
+        if not keep.failures:  # otherwise the same run will try them once more
+            rmtree(keep.unfinished, ignore_errors=True)
     except CancelledError as error:
         logger.info("cancelled at %s", stage.name)
-        reason = "The run was cancelled"
-        raise CancelledError(_what_is_kept(reason, stage, session.folder)) from error
+        raise CancelledError(f"The run was cancelled; {_GO_ON}") from error
     except OutputError as error:
         logger.info("%s: %s", stage.name, error)
-        reason = str(error).rstrip(".")
-        raise OutputError(_what_is_kept(reason, stage, session.folder)) from error
+        raise OutputError(f"{str(error).rstrip('.')}; {_GO_ON}") from error
     except Exception:
         logger.exception("%s failed", stage.name)
         raise
@@ -285,7 +349,7 @@ def _saved(folder: RunFolder, result: Result) -> Result:
     return saved
 
 
-def _draw(session: Session, result: Result) -> None:
+def _draw(session: Session, result: Result, again: bool) -> None:
     """Draw the pictures, or remove those that show what is no longer there."""
     pictures = (
         (result.registration, session.folder.motion_report, write_motion_report),
@@ -294,18 +358,8 @@ def _draw(session: Session, result: Result) -> None:
     for shown, path, write in pictures:
         if shown is None:
             path.unlink(missing_ok=True)
-        else:
+        elif again or not path.exists():
             write(result, path)
-
-
-def _what_is_kept(reason: str, stage: Stage, folder: RunFolder) -> str:
-    """Add to why a run ended what is kept of it and how to go on."""
-    if not folder.result.exists():
-        return f"{reason}; no stage was finished, so run the movie again."
-    return (
-        f"{reason}; finished stages are kept, so go on with "
-        f"'napari-cnmf {stage.name} {folder.path}'."
-    )
 
 
 def _require_own(stages: tuple[Stage, ...], old: Recipe, new: Recipe) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from threading import Event
 from typing import Any
 
@@ -16,20 +17,23 @@ from napari_cnmf.cnmf.fit import fit
 from napari_cnmf.cnmf.refit import refit
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress
+from napari_cnmf.compute.kept import Keep
 from napari_cnmf.errors import InputError, MissingStageError, ParameterError
 from napari_cnmf.formats.curation import with_curation
 from napari_cnmf.formats.results import Result
-from napari_cnmf.motion.stage import correct
+from napari_cnmf.motion.stage import correct, registered_fingerprint
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.store import TiledStore
 from napari_cnmf.pipeline.automatic import measured
 from napari_cnmf.pipeline.decisions import with_decisions
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.keys import key_before, record_of, stage_key
 from napari_cnmf.pipeline.opening import RunInput, require_room
 from napari_cnmf.pipeline.seeds import masks_of
 from napari_cnmf.proposal import Proposal
-from napari_cnmf.quality.stage import evaluate
+from napari_cnmf.quality.rule import SCORED_BY
+from napari_cnmf.quality.stage import evaluate, judged
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.summary.stage import summarise
 
@@ -47,6 +51,8 @@ class Session:
     cancel : threading.Event or None
     source : RunInput or None
         The movie as recorded; only the stage `correct` needs it.
+    keep : Keep or None
+        Where the stage that is run keeps what it needs to go on later.
     """
 
     folder: RunFolder
@@ -55,6 +61,7 @@ class Session:
     progress: Progress
     cancel: Event | None
     source: RunInput | None = None
+    keep: Keep | None = None
 
     @property
     def compute(self) -> dict[str, Any]:
@@ -78,16 +85,28 @@ class Stage:
     settings : tuple of str
         Parameters that may be changed when it runs again: groups or full names.
     reads : tuple of str
-        Groups of parameters that decide its outcome.
+        Parameters that decide its outcome, likewise.
+    after : str
+        Name of the stage whose outcome it works on; "" for the movie.
     outdates : tuple of str
         Later stages whose outcome is worth nothing once this one has run again.
+    includes : tuple of str
+        Later stages that it does on the way.
+    replaces : bool
+        Whether its outcome takes the place of what it works on.
+    version : int
+        Raised when the outcome changes for the same input and parameters.
     """
 
     name: str
     work: Callable[[Session, Result], Result]
     settings: tuple[str, ...]
     reads: tuple[str, ...]
+    after: str = ""
     outdates: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
+    replaces: bool = False
+    version: int = 1
 
     def accepts(self, parameter: str) -> bool:
         """Whether a parameter, by its full name, may be changed for this stage."""
@@ -106,6 +125,7 @@ def _correct(session: Session, result: Result) -> Result:
         store=recipe.store,
         summary=recipe.summary,
         valid=source.missing.valid,
+        keep=session.keep,
         **session.compute,
     )
     return replace(
@@ -136,7 +156,9 @@ def _fit(session: Session, result: Result) -> Result:
     require_room(parameters.init, field_shape)
     measured_too = replace(recipe, init=parameters.init)
     masks = masks_of(measured_too, session.folder, field_shape)
-    found = fit(movie, summary, parameters, masks=masks, **session.compute)
+    found = fit(
+        movie, summary, parameters, masks=masks, keep=session.keep, **session.compute
+    )
     return replace(result, components=found, proposals=proposals, decisions=None)
 
 
@@ -146,25 +168,49 @@ def _refit(session: Session, result: Result) -> Result:
     if result.proposals is None:  # nothing was on auto when the cells were found
         result = replace(result, proposals=_measured(session, movie, summary))
     parameters = session.recipe.cnmf(result.proposals or ())
-    found = refit(movie, summary, _components(result), parameters, **session.compute)
+    found = refit(
+        movie,
+        summary,
+        _components(result),
+        parameters,
+        keep=session.keep,
+        **session.compute,
+    )
     # Read now: something may have been decided while the stage was working.
     latest = with_curation(result, session.folder.result)
     return with_decisions(replace(result, components=found), latest)
 
 
 def _evaluate(session: Session, result: Result) -> Result:
-    """Score the components and decide which are cells."""
-    scored = evaluate(
-        registered_movie(session.folder, result),
-        summary_of(result),
-        _components(result),
-        session.recipe.quality,
-        diameter_px=session.recipe.cnmf(result.proposals or ()).init.diameter_px,
-        recorded=None if result.registration is None else result.registration.before,
-        **session.compute,
-    )
+    """Score the components, unless only limits changed; decide which are cells."""
+    movie, summary = registered_movie(session.folder, result), summary_of(result)
+    components, recipe = _components(result), session.recipe
+    recorded = None if result.registration is None else result.registration.before
+    if _has_scores(recipe, result):
+        scored = judged(components, summary, recipe.quality, recorded=recorded)
+    else:
+        scored = evaluate(
+            movie,
+            summary,
+            components,
+            recipe.quality,
+            diameter_px=recipe.cnmf(result.proposals or ()).init.diameter_px,
+            recorded=recorded,
+            **session.compute,
+        )
     latest = with_curation(result, session.folder.result)
     return with_decisions(replace(result, components=scored), latest)
+
+
+def _has_scores(recipe: Recipe, result: Result) -> bool:
+    """Whether a result holds the scores that a recipe gives, by whatever limits."""
+    stage, record = stage_named("evaluate"), record_of(result, "evaluate")
+    if record is None or _components(result).quality is None:
+        return False
+    groups = recipe.to_dict()
+    now, then = groups["quality"], record.parameters["quality"]
+    groups["quality"] = then | {name: now[name] for name in SCORED_BY}
+    return record.key == stage_key(stage, key_before(stage, result), groups) != ""
 
 
 def _dff(session: Session, result: Result) -> Result:
@@ -185,15 +231,29 @@ STAGES = (
         "correct",
         _correct,
         settings=("acquisition", "input", "store", "motion", "summary"),
-        reads=("acquisition", "input", "store", "motion", "summary"),
+        reads=(
+            "acquisition.frame_rate_hz",
+            "acquisition.pixel_size_um",
+            "input",
+            "store",
+            "motion",
+        ),
         outdates=("summarise", "fit", "refit", "evaluate", "dff"),
+        includes=("summarise",),
     ),
-    Stage("summarise", _summarise, settings=("summary",), reads=("summary",)),
+    Stage(
+        "summarise",
+        _summarise,
+        settings=("summary",),
+        reads=("summary",),
+        after="correct",
+    ),
     Stage(
         "fit",
         _fit,
         settings=(*_KINETICS, *_FACTORISATION),
         reads=("acquisition", *_FACTORISATION),
+        after="correct",
         outdates=("refit", "evaluate", "dff"),
     ),
     Stage(
@@ -201,10 +261,18 @@ STAGES = (
         _refit,
         settings=(*_KINETICS, *_FACTORISATION),
         reads=("acquisition", *_FACTORISATION),
+        after="fit",
         outdates=("evaluate", "dff"),
+        replaces=True,
     ),
-    Stage("evaluate", _evaluate, settings=("quality",), reads=("quality", "init")),
-    Stage("dff", _dff, settings=("dff",), reads=("dff",)),
+    Stage(
+        "evaluate",
+        _evaluate,
+        settings=("quality",),
+        reads=("quality", "init"),
+        after="refit",
+    ),
+    Stage("dff", _dff, settings=("dff",), reads=("dff",), after="refit"),
 )
 
 
@@ -267,6 +335,19 @@ def registered_movie(folder: RunFolder, result: Result) -> Movie:
     return movie
 
 
+def has_movie(folder: RunFolder, result: Result, recipe: Recipe) -> bool:
+    """Whether the registered movie is there, whole, and what a recipe makes."""
+    try:
+        store = TiledStore.open(folder.movie)
+    except (InputError, KeyError, OSError, TypeError):
+        return False
+    wanted = registered_fingerprint(
+        result.movie.fingerprint, recipe.motion, recipe.store
+    )
+    firsts = range(0, store.shape[0], store.block_frames)
+    return store.header.fingerprint == wanted and store.holds(firsts)
+
+
 def summary_of(result: Result) -> SummaryImages:
     """Return the summary images, which `correct` gives.
 
@@ -283,11 +364,17 @@ def summary_of(result: Result) -> SummaryImages:
 
 
 def _left_out(result: Result) -> tuple[int, ...]:
-    """Numbers of the frames that were registered badly and are to be left out."""
-    if result.registration is None:
-        return ()
+    """Numbers of the frames that hold no data, or were registered badly."""
+    lost = (
+        range(failure.first_frame, failure.stop_frame)
+        for failure in result.failures
+        if failure.stage == "correct"
+    )
+    frames = set(chain.from_iterable(lost))
     chosen = Recipe.from_toml(result.recipe).motion.leave_out_bad
-    return result.registration.left_out if chosen else ()
+    if chosen and result.registration is not None:
+        frames |= set(result.registration.left_out)
+    return tuple(sorted(frames))
 
 
 def _measured(

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 from napari_cnmf.cnmf.parameters import CnmfParameters
 
 _RIDGE = 1e-6
+_FRAMES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +114,15 @@ def chosen_grid(valid: np.ndarray, parameters: CnmfParameters) -> HatGrid:
 def closest_courses(hats: sp.csc_array, products: np.ndarray) -> np.ndarray:
     """Time courses (nodes, T) on a grid's maps, from the maps' products with a movie.
 
-    Least squares, with a ridge for nodes that little hangs on.
+    Least squares, with a ridge for nodes that little hangs on. They are written over
+    the products, as both are large at the full frame rate.
     """
     overlaps = sp.csc_array(hats.T @ hats + _RIDGE * sp.eye_array(hats.shape[1]))
-    courses: np.ndarray = splu(overlaps).solve(products.astype(np.float64))
-    return courses
+    factors = splu(overlaps)
+    for first in range(0, products.shape[1], _FRAMES_AT_ONCE):
+        frames = slice(first, first + _FRAMES_AT_ONCE)
+        products[:, frames] = factors.solve(products[:, frames].astype(np.float64))
+    return products
 
 
 def smoothed(image: np.ndarray, valid: np.ndarray, sigma_px: float) -> np.ndarray:

@@ -22,6 +22,7 @@ from napari_cnmf.compute import Backend, Progress, SerialBackend, Stopwatch, sil
 from napari_cnmf.parameters import Parameters, param
 
 BLOCK_CELLS = 64
+_BLOCK_VALUES = 10**6
 
 # The density's grid: 4 spreads to both sides of the median, 32 bins a spread.
 _BINS = 256
@@ -96,18 +97,20 @@ def dff(
     CancelledError
         If it was cancelled.
     """
-    found = np.empty((len(components), components.n_frames), np.float32)
+    backend = backend or SerialBackend()
+    found = backend.empty((len(components), components.n_frames))
+    dark = np.zeros(len(components), bool)
     watch = Stopwatch(progress, "dff", len(components), "cells")
 
     def collect(part: tuple[slice, np.ndarray]) -> None:
         cells, values = part
         found[cells] = values
+        dark[cells] = np.isnan(values).any(axis=1)
         watch.advance(len(values))
 
     work = _Detrender(components, parameters)
-    blocks = list(_blocks(len(components)))
-    (backend or SerialBackend()).run(work, blocks, collect, cancel)
-    _warn_of_dark(components.ids[np.isnan(found).any(axis=1)])
+    backend.here.run(work, _blocks(found.shape), collect, cancel)
+    _warn_of_dark(components.ids[dark])
     return replace(components, dff=found)
 
 
@@ -191,7 +194,7 @@ class _Detrender:
 
     def __call__(self, cells: slice) -> tuple[slice, np.ndarray]:
         """Return the cells and their dF/F (k, T)."""
-        raw = self.components.denoised[cells] + self.components.residual_traces[cells]
+        raw = self.components.raw_of(cells)
         behind = background_traces(self.components, cells)
         noise = self.components.trace_fit.noise[cells]
         window = self._window()
@@ -239,10 +242,12 @@ def _modes(values: np.ndarray) -> np.ndarray:
     return (density.argmax(axis=1) + 0.5 - _BINS // 2) / _BINS_PER_SPREAD
 
 
-def _blocks(n_cells: int) -> Iterator[slice]:
-    """Cut the cells into blocks."""
-    for first in range(0, n_cells, BLOCK_CELLS):
-        yield slice(first, min(first + BLOCK_CELLS, n_cells))
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cut the cells into blocks, of long traces smaller ones."""
+    n_cells, n_frames = shape
+    length = max(1, min(BLOCK_CELLS, _BLOCK_VALUES // max(n_frames, 1)))
+    for first in range(0, n_cells, length):
+        yield slice(first, min(first + length, n_cells))
 
 
 def _warn_of_dark(ids: np.ndarray) -> None:

@@ -308,7 +308,12 @@ class Components:
     @property
     def raw(self) -> np.ndarray:
         """(K, T) float32: demixed trace before denoising, C + YrA in CaImAn's words."""
-        return self.denoised + self.residual_traces
+        return self.raw_of(slice(None))
+
+    def raw_of(self, cells: slice) -> np.ndarray:
+        """Raw traces of some components: a copy, large if it is of all."""
+        raw: np.ndarray = self.denoised[cells] + self.residual_traces[cells]
+        return raw
 
     @property
     def accepted(self) -> np.ndarray:

@@ -7,6 +7,7 @@ its peak, with neighbours and background taken out: what remains should be the c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from threading import Event
 
 import numpy as np
@@ -14,6 +15,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Stopwatch
+from napari_cnmf.compute.scratch import row_blocks
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.normalised import (
@@ -27,6 +29,8 @@ from napari_cnmf.movie.normalised import (
 from napari_cnmf.quality import kernels
 
 TILE_PX = 128
+_LEAST_TILE_PX = 16
+_TILE_VALUES = 24 * 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,19 @@ def event_weights(denoised: np.ndarray) -> sp.csr_array:
     weights = sp.csr_array((above / total).astype(np.float32))
     weights.sort_indices()
     return weights
+
+
+def event_tiles(movie: Movie) -> list[tuple[slice, slice]]:
+    """Rows and columns of the tiles that are read."""
+    return tiles(movie.field_shape, tile_px(movie.n_frames // bin_length(movie)))
+
+
+def tile_px(n_bins: int) -> int:
+    """Side of a tile, smaller in a movie of many time bins."""
+    side = TILE_PX
+    while side > _LEAST_TILE_PX and side * side * n_bins > _TILE_VALUES:
+        side //= 2
+    return side
 
 
 def event_images(
@@ -95,16 +112,11 @@ def event_images(
         watch.advance(1)
 
     reader = BoxReader(movie, summary, bin_frames, corners, side, weights)
-    backend.run(reader, tiles(movie.field_shape, TILE_PX), collect, cancel)
+    backend.run(reader, event_tiles(movie), collect, cancel)
     gain = gains(summary).ravel() * np.float32(np.sqrt(bin_frames))
     footprints = sp.csc_array(sp.diags_array(gain) @ components.footprints)
     maps = sp.diags_array(gain) @ components.background.maps
     model = sp.hstack([footprints, maps], format="csr").astype(np.float32)
-    sources = (components.raw, components.background.traces)
-    # The movie's mean over all frames was removed, so that of its sources must be too.
-    traces = np.concatenate(
-        [bin_traces(s, bin_frames) - s.mean(axis=1, keepdims=True) for s in sources]
-    )
     kernels.subtract_sources(
         events,
         corners,
@@ -112,7 +124,7 @@ def event_images(
         model.indptr,
         model.indices,
         model.data,
-        traces,
+        _binned_sources(components, bin_frames),
         weights.indptr,
         weights.indices,
         weights.data,
@@ -155,6 +167,24 @@ class BoxReader:
                 boxes,
             )
         return which, boxes
+
+
+def _binned_sources(components: Components, bin_frames: int) -> np.ndarray:
+    """Raw traces and those of the background (K + H, bins), less their means.
+
+    The movie's mean over all frames was removed, so that of its sources must be too.
+    """
+    background = components.background.traces
+    blocks = chain(
+        (components.raw_of(cells) for cells in row_blocks(components.denoised.shape)),
+        (background[rows] for rows in row_blocks(background.shape)),
+    )
+    nothing = np.empty((0, components.n_frames // bin_frames), np.float32)
+    binned = [
+        bin_traces(block, bin_frames) - block.mean(axis=1, keepdims=True)
+        for block in blocks
+    ]
+    return np.concatenate([nothing, *binned])
 
 
 def _boxed(

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.ndimage import uniform_filter1d
 
 from napari_cnmf.components import NOTES, Components
+from napari_cnmf.compute.scratch import row_blocks
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.quality.scores import border_pixels, cores
 
@@ -100,10 +101,13 @@ def silent(components: Components, window: int) -> np.ndarray:
     That is, no deconvolved activity, or a denoised trace whose highest mean over
     `window` frames is below six sd of the noise of such a mean.
     """
-    averaged = uniform_filter1d(components.denoised, window, axis=1)
-    peak = averaged.max(axis=1, initial=0) * np.sqrt(window)
-    still = ~np.any(components.spikes > 0, axis=1)
-    quiet: np.ndarray = still | (peak < _SILENT_SD * components.trace_fit.noise)
+    peak = np.empty(len(components), np.float32)
+    for cells in row_blocks(components.denoised.shape):
+        averaged = uniform_filter1d(components.denoised[cells], window, axis=1)
+        peak[cells] = averaged.max(axis=1, initial=0)
+    still = components.spikes.max(axis=1, initial=0) <= 0
+    noise = components.trace_fit.noise
+    quiet: np.ndarray = still | (peak * np.sqrt(window) < _SILENT_SD * noise)
     return quiet
 
 

@@ -15,6 +15,9 @@ from napari_cnmf.components import REASONS, Quality
 from napari_cnmf.quality.criteria import CRITERIA, Criterion, in_force
 from napari_cnmf.quality.parameters import QualityParameters
 
+#: The parameters that scores depend on; all others are limits, or say which count.
+SCORED_BY = ("transient_s", "classifier_model")
+
 _FIELDS = {item.name: item.metadata for item in fields(QualityParameters)}
 
 

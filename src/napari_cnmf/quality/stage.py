@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event
 
 import numpy as np
 
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.compute import Backend, Progress, Stopwatch, silent
-from napari_cnmf.compute.backend import check_cancel
+from napari_cnmf.compute.scratch import row_blocks
+from napari_cnmf.errors import MissingStageError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.images import SummaryImages
-from napari_cnmf.movie.normalised import bin_length, tiles
+from napari_cnmf.movie.normalised import bin_length
 from napari_cnmf.quality.caiman import caiman_r_values, caiman_snr, event_frames
 from napari_cnmf.quality.classifier import neuron_probability
-from napari_cnmf.quality.events import TILE_PX, EventImages, event_images
+from napari_cnmf.quality.events import EventImages, event_images, event_tiles
 from napari_cnmf.quality.exceptional import trace_fitness
 from napari_cnmf.quality.notes import notes
 from napari_cnmf.quality.parameters import QualityParameters
@@ -32,6 +33,7 @@ from napari_cnmf.quality.scores import (
 from napari_cnmf.quality.user_model import model_probability
 
 _BOX_HALF_DIAMETERS = 1.5
+_AT_ONCE = 64  # components
 _SNR_WINDOW_DECAYS = 0.4
 _HALF_SIZES_PER_DIAMETER = 2.75  # as `InitParameters.diameter_px` has it
 
@@ -75,7 +77,7 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     CancelledError
         If it was cancelled.
     """
-    n_tiles = len(tiles(movie.field_shape, TILE_PX))
+    n_tiles = len(event_tiles(movie))
     images = event_images(
         movie,
         summary,
@@ -86,10 +88,10 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         cancel=cancel,
     )
     snr_window = _snr_window(components)
-    snr = peak_snr(components.raw, components.trace_fit.noise, snr_window)
-    r_value, ring, slope = _shapes(images, summary.valid, cancel)
+    r_value, ring, slope = _shapes(images, summary.valid, backend, cancel)
     window = _transient_frames(components, parameters.transient_s)
-    fitness_raw, fitness_delta = trace_fitness(components.raw, window)
+    scorer = _TraceScorer(components, snr_window, window)
+    snr, fitness_raw, fitness_delta = _trace_scores(scorer, backend, cancel)
     area = areas(components.footprints, summary.valid)
     typical = typical_area(area, snr, r_value)
     quality = Quality(
@@ -114,10 +116,63 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         event_corners=images.corners,
         event_bin_frames=bin_length(movie),
     )
-    judged = apply_rule(quality, parameters)
-    scored = replace(components, quality=judged)
-    noted = notes(scored, summary, recorded or summary, snr_window)
-    return replace(components, quality=replace(judged, notes=noted))
+    scored = replace(components, quality=quality)
+    return judged(scored, summary, parameters, recorded=recorded)
+
+
+def judged(
+    components: Components,
+    summary: SummaryImages,
+    parameters: QualityParameters,
+    *,
+    recorded: SummaryImages | None = None,
+) -> Components:
+    """Decide by the scores that components have which are cells; reads no movie.
+
+    Parameters
+    ----------
+    components : Components
+        With scores; none of `SCORED_BY` has changed since.
+    summary, parameters, recorded
+        As for `evaluate`.
+    """
+    if components.quality is None:
+        raise MissingStageError("The result is not evaluated yet; run 'evaluate'.")
+    quality = apply_rule(components.quality, parameters)
+    decided = replace(components, quality=quality)
+    window = _snr_window(components)
+    noted = notes(decided, summary, recorded or summary, window)
+    return replace(components, quality=replace(quality, notes=noted))
+
+
+@dataclass(frozen=True, eq=False)
+class _TraceScorer:
+    """The task of some components: SNR and the two fitnesses of their raw traces."""
+
+    components: Components
+    snr_window: int
+    transient_frames: int
+
+    def __call__(self, cells: slice) -> tuple[slice, np.ndarray]:
+        """Return the components and their scores (3, k)."""
+        raw = self.components.raw_of(cells)
+        snr = peak_snr(raw, self.components.trace_fit.noise[cells], self.snr_window)
+        return cells, np.stack([snr, *trace_fitness(raw, self.transient_frames)])
+
+
+def _trace_scores(
+    scorer: _TraceScorer, backend: Backend, cancel: Event | None
+) -> np.ndarray:
+    """Scores (3, K) float32 of all raw traces, which lie here."""
+    traces = scorer.components.denoised
+    scores = np.empty((3, len(traces)), np.float32)
+
+    def collect(part: tuple[slice, np.ndarray]) -> None:
+        cells, found = part
+        scores[:, cells] = found
+
+    backend.here.run(scorer, row_blocks(traces.shape), collect, cancel)
+    return scores
 
 
 def _snr_window(components: Components) -> int:
@@ -169,15 +224,39 @@ def decay_frames(ar: np.ndarray) -> np.ndarray:
     return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
 
 
-def _shapes(images: EventImages, valid: np.ndarray, cancel: Event | None) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class _ShapeScorer:
+    """The task of some components: r value, ring and slope at the border."""
+
+    images: EventImages
+    valid: np.ndarray
+
+    def __call__(self, cells: range) -> tuple[range, np.ndarray]:
+        """Return the components and their scores (3, k)."""
+        side = self.images.events.shape[1]
+        scores = np.zeros((3, len(cells)), np.float32)
+        padded = np.pad(self.valid, side)  # boxes may reach out of the field
+        for place, k in enumerate(cells):
+            y, x = self.images.corners[k] + side
+            inside = padded[y : y + side, x : x + side]
+            event, footprint = self.images.events[k], self.images.footprints[k]
+            scores[:, place] = shape_scores(event, footprint, inside)
+        return cells, scores
+
+
+def _shapes(
+    images: EventImages, valid: np.ndarray, backend: Backend, cancel: Event | None
+) -> np.ndarray:
     """R value, ring and slope at the border (3, K) of every component."""
-    side = images.events.shape[1]
     scores = np.zeros((3, len(images.events)), np.float32)
-    padded = np.pad(valid, side)  # boxes may reach out of the field
-    for k, (y, x) in enumerate(images.corners + side):
-        check_cancel(cancel)
-        inside = padded[y : y + side, x : x + side]
-        scores[:, k] = shape_scores(images.events[k], images.footprints[k], inside)
+
+    def collect(part: tuple[range, np.ndarray]) -> None:
+        cells, found = part
+        scores[:, cells] = found
+
+    numbers = range(len(images.events))
+    parts = [numbers[k : k + _AT_ONCE] for k in numbers[::_AT_ONCE]]
+    backend.here.run(_ShapeScorer(images, valid), parts, collect, cancel)
     return scores
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf.formats.caiman_parameters import settings_from_caiman
-from napari_cnmf.parameters import Parameters, base_type, constraint
-from napari_cnmf.recipe import AUTO, Recipe
+from napari_cnmf.parameters import AUTO, Parameters, base_type, constraint
+from napari_cnmf.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,8 +119,7 @@ TEXTS: dict[str, Callable[[], str]] = {
 
 def _groups() -> list[Parameters]:
     """All groups, with their defaults."""
-    recipe = Recipe()
-    return [getattr(recipe, item.name) for item in fields(recipe)]
+    return list(Recipe().groups())
 
 
 def _group_table(group: Parameters) -> str:

@@ -26,8 +26,12 @@ os.environ["XDG_CONFIG_HOME"] = CONFIG
 os.environ["NAPARI_CONFIG"] = str(Path(CONFIG) / "settings.yaml")
 
 import napari  # noqa: E402 - see above
+import tifffile  # noqa: E402
 
+from napari_cnmf.compute.queue import Job  # noqa: E402
 from napari_cnmf.pipeline.folder import RunFolder  # noqa: E402
+from napari_cnmf.simulation import SimulationParameters, simulate  # noqa: E402
+from napari_cnmf.widgets.docks.queue import State  # noqa: E402
 from napari_cnmf.widgets.docks.traces import TracesWidget  # noqa: E402
 from napari_cnmf.widgets.session import session  # noqa: E402
 
@@ -39,7 +43,7 @@ WIDTH_PX = 380
 COLOURS = 192
 PLUGIN = "napari-cnmf"
 #: Docks of which the pages show nothing but the dock.
-DOCKS = ("CNMF", "Cells", "Evaluate", "Save and export", "Compute", "Log")
+DOCKS = ("CNMF", "Cells", "Evaluate", "Save and export", "Log")
 
 
 def main() -> None:
@@ -80,6 +84,7 @@ def _take_all(folder: Path) -> None:
     workspace.select(workspace.components.ids[clearest].tolist())
     for name in DOCKS:
         _take_dock(viewer, name, folder)
+    _take_compute(viewer, folder / "compute.png")
     with _opened(viewer, "Result movies") as movies:
         _press(movies, "Original")
         _take_window(viewer, folder / "panels.png")
@@ -89,6 +94,7 @@ def _take_all(folder: Path) -> None:
             TracesWidget(viewer), name="Traces", area="bottom"
         )
         _take_window(viewer, folder / "window.png")
+    _take_batch(viewer, folder / "batch.png")
     viewer.close()
 
 
@@ -106,10 +112,51 @@ def _take_registration(viewer: napari.Viewer, motion: QWidget, path: Path) -> No
     _settle()
 
 
+def _take_batch(viewer: napari.Viewer, path: Path) -> None:
+    """Run four movies, one of which fails, and draw the dock while the third runs."""
+    scene = SimulationParameters(n_frames=600, height_px=96, width_px=96)
+    paths = [Path(f"mouse-{number}.tif") for number in (7, 8, 9, 10)]
+    for seed, movie in enumerate(paths):
+        pixels = simulate(scene, seed).movie
+        tifffile.imwrite(movie, pixels if seed != 1 else pixels[:12])
+    workspace = session(viewer).workspace
+    settings = {"acquisition.frame_rate_hz": 30}
+    workspace.set_recipe(workspace.recipe.with_settings(settings))
+    with _opened(viewer, "Batch") as batch:
+        batch.open_paths(paths)
+        _press(batch, "Start")
+        while not any(line.share > 0.3 for line in batch.list.lines[2:3]):
+            _settle(20)
+        _save(_drawn(batch), path)
+        _wait_for_job(viewer)
+
+
 def _take_dock(viewer: napari.Viewer, name: str, folder: Path) -> None:
     """Open a dock, take its picture and close it again."""
     with _opened(viewer, name) as widget:
         _save(_drawn(widget), folder / f"{name.lower().replace(' ', '-')}.png")
+
+
+def _take_compute(viewer: napari.Viewer, path: Path) -> None:
+    """Show the dock as it is while jobs on SLURM work; there is no SLURM here."""
+    here = session(viewer)
+    settings = {"slurm.queue": "cpu", "slurm.cores": 8, "slurm.jobs": 3}
+    with _opened(viewer, "Compute") as dock:
+        dock.places["slurm"].click()
+        where = here.workspace.computing.with_settings(settings)
+        here.workspace.set_computing(where)
+        here.jobs.start("Run all", lambda _progress, cancel: cancel.wait())
+        _settle()
+        jobs = (
+            Job("81534", "RUNNING", node="node17"),
+            Job("81535", "RUNNING", node="node18"),
+            Job("81536", "PENDING", "Resources"),
+        )
+        dock.queue.show_state(State(jobs, 16, "http://127.0.0.1:8787/status"))
+        _save(_drawn(dock), path)
+        here.jobs.cancel()
+        _wait_for_job(viewer)
+        dock.places["threads"].click()
 
 
 def _take_window(viewer: napari.Viewer, path: Path) -> None:

@@ -82,8 +82,8 @@ def test_auto_finds_what_the_measured_size_finds(result, movie, tmp_path):
     assert other.proposals is None
     same = {"recipe": other.recipe, "proposals": None}
     assert digest(replace(result, **same)) == digest(other)
-    keys = [{r.stage: r.key for r in one.stages} for one in (result, other)]
-    assert keys[0] == keys[1]
+    used_by = [{r.stage: r.parameters for r in one.stages} for one in (result, other)]
+    assert used_by[0] == used_by[1]
 
 
 def test_later_stages_measure_nothing_again(folder, result, no_proposals):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from napari_cnmf.errors import CnmfError
 from napari_cnmf.formats.results import MovieInfo, Result, digest
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.keys import chosen
 from napari_cnmf.pipeline.opening import open_input
 from napari_cnmf.pipeline.records import recorded
-from napari_cnmf.pipeline.stages import STAGES, Session
+from napari_cnmf.pipeline.stages import STAGES, Session, stage_named
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.simulation import SimulationParameters, simulate
 
@@ -307,7 +309,8 @@ class Runs:
             for stage in STAGES:
                 if stage.name == "summarise":  # done by the registration
                     continue
-                read = {group: groups[group] for group in stage.reads}
+                also = [stage_named(name).reads for name in stage.includes]
+                read = chosen(groups, [*stage.reads, *chain.from_iterable(also)])
                 key = (*key, stage.name + json.dumps(read))
                 if key not in self.done:
                     self.done[key] = self._run(stage, recipe, movie, outcome)
@@ -356,9 +359,11 @@ def content(outcome: Result | str) -> str:
     )
 
 
-def provenance(outcome: Result | str) -> list[str]:
-    """Hashes of what decided each stage."""
-    return [outcome] if isinstance(outcome, str) else [r.key for r in outcome.stages]
+def provenance(outcome: Result | str) -> list[Any]:
+    """What decided each stage, and its hash."""
+    if isinstance(outcome, str):
+        return [outcome]
+    return [(record.key, record.parameters) for record in outcome.stages]
 
 
 def test_every_parameter_has_a_case():

@@ -8,12 +8,15 @@ import shutil
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 # napari reads this when it is imported: tests never see the user's own settings.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import pytest
+from npe2 import PluginManager
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QApplication
 from small_runs import RATE_HZ, still_movie
@@ -26,32 +29,52 @@ from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets import jobs, settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_search_for_plugins():
+    """Let napari search for plugins once, not again with each viewer.
+
+    Which packages are installed does not change while tests run.
+    """
+    manager = PluginManager.instance()
+    manager.discover(include_npe1=True)
+    with patch.object(PluginManager, "discover", lambda self, **options: 0):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_configuration(tmp_path_factory, monkeypatch) -> Path:
     """Folder of the recipe file, empty for every test; no kernels are warmed up."""
     folder = tmp_path_factory.mktemp("configuration")
     monkeypatch.setattr(settings, "user_config_path", lambda name: folder)
     monkeypatch.setattr(jobs.Jobs, "warm_up", lambda self: None)
+    # A job would let the collector search again what earlier tests have left.
+    monkeypatch.setattr(jobs, "short_collections", nullcontext)
     return folder
 
 
 @pytest.fixture(autouse=True)
 def no_leaks(qapp):
     """Fail a test that leaves a window or a thread behind."""
-    windows, threads = set(QApplication.topLevelWidgets()), set(threading.enumerate())
+    windows, threads = set(QApplication.topLevelWidgets()), _threads()
     yield
 
     def left() -> set:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QApplication.processEvents()
         shown = set(QApplication.topLevelWidgets()) - windows
-        return shown | (set(threading.enumerate()) - threads)
+        return shown | (_threads() - threads)
 
     deadline = time.monotonic() + 5
     while left() and time.monotonic() < deadline:
         gc.collect()
     assert not left(), "the test leaves these windows or threads behind"
     gc.freeze()  # what is alive now stays: later searches for garbage are quick
+
+
+def _threads() -> set[threading.Thread]:
+    """Threads that run, but for the one that dask keeps until the process ends."""
+    found = threading.enumerate()
+    return {thread for thread in found if not thread.name.startswith("Dask-Offload")}
 
 
 @pytest.fixture

@@ -12,13 +12,15 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_cnmf.compute import Computing
+from napari_cnmf.compute.parameters import SlurmParameters
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.movie.parameters import AcquisitionParameters, InputParameters
 from napari_cnmf.parameters import Parameters, base_type
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.parts.form import Form, caption
 
-CLASSES = list(get_type_hints(Recipe).values())
+CLASSES = [kind for of in (Recipe, Computing) for kind in get_type_hints(of).values()]
 
 
 def values(kind: type[Parameters]) -> st.SearchStrategy[Parameters]:
@@ -130,6 +132,19 @@ def test_auto_gives_none_and_back_the_value_it_stood_for(form):
     assert shown.value.frame_rate_hz is None
 
 
+def test_an_optional_text_is_auto_while_it_is_empty(form, qtbot):
+    shown = form(SlurmParameters(queue="long"))
+    assert shown.auto_box("queue") is None
+    editor = shown.editor("queue")
+    assert editor.text() == "long"
+    editor.selectAll()
+    qtbot.keyClicks(editor, "short")
+    assert shown.value.queue == "short"
+    editor.clear()
+    assert shown.value.queue is None
+    assert editor.placeholderText() == "auto"
+
+
 def test_unknown_auto_says_so(form):
     shown = form(InputParameters(), "last_frame")
     assert shown.editor("last_frame").text() == "auto"
@@ -185,10 +200,11 @@ def test_the_wheel_changes_nothing_without_focus(form, name):
         ("background", "pitch_diameters", "Pitch (diameters)"),
         ("quality", "caiman_min_snr", "CaImAn min SNR"),
         ("dff", "percentile", "Percentile (%)"),
+        ("compute", "memory_gb", "Memory (GB)"),
     ],
 )
 def test_captions_are_words_with_the_unit(group, name, words):
-    kind = get_type_hints(Recipe)[group]
+    kind = (get_type_hints(Recipe) | get_type_hints(Computing))[group]
     assert words in [caption(item) for item in fields(kind) if item.name == name]
 
 

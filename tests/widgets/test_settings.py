@@ -10,7 +10,7 @@ from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets import settings
 from napari_cnmf.widgets.session import session
 from napari_cnmf.widgets.settings import (
-    RecipeKeeper,
+    Keeper,
     load_recipe,
     preference,
     recipe_file,
@@ -62,7 +62,7 @@ def test_a_place_that_cannot_be_written_to_is_a_warning(
 
 def test_a_change_is_saved_a_moment_later(qapp, qtbot):
     workspace = Workspace()
-    keeper = RecipeKeeper(workspace)
+    keeper = Keeper(workspace)
     workspace.set_recipe(CHANGED)
     assert load_recipe() == Recipe()
     qtbot.waitUntil(lambda: load_recipe() == CHANGED)
@@ -71,7 +71,7 @@ def test_a_change_is_saved_a_moment_later(qapp, qtbot):
 
 def test_quitting_saves_at_once(qapp):
     workspace = Workspace()
-    keeper = RecipeKeeper(workspace)
+    keeper = Keeper(workspace)
     workspace.set_recipe(CHANGED)
     keeper.flush()
     assert load_recipe() == CHANGED

@@ -87,6 +87,7 @@ def test_from_sample_data_to_a_table_by_clicking(qtbot, viewer: Viewer, tmp_path
     assert np.array_equal(again.components.accepted, workspace.components.accepted)
 
 
+@pytest.mark.slow
 def test_a_real_movie_step_by_step(qtbot, viewer: Viewer, shared, tmp_path):
     _, workflow = viewer.window.add_plugin_dock_widget("napari-cnmf", "Workflow")
     here = session(viewer)

@@ -9,8 +9,10 @@ import tiny_movies
 from qtpy.QtWidgets import QPushButton
 
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.results import load
+from napari_cnmf.formats.results import digest, load
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.runner import run
+from napari_cnmf.widgets import running
 from napari_cnmf.widgets.docks.motion import MotionWidget
 from napari_cnmf.widgets.docks.workflow import STEPS, WorkflowWidget
 from napari_cnmf.widgets.session import session
@@ -106,3 +108,63 @@ def test_a_page_is_the_dock_of_that_step(workflow, workspace):
     assert isinstance(page, MotionWidget)
     page.forms["motion"].editor("max_shift_px").setValue(17)
     assert workspace.recipe.motion.max_shift_px == 17
+
+
+@pytest.fixture
+def cut_short(workflow, workspace, tmp_path, qtbot, monkeypatch):
+    """A run with parameters of its own was cancelled when it began to find cells."""
+
+    def cancelled(*movie_and_place, progress, cancel, **options):
+        def tell(event) -> None:
+            progress(event)
+            if event.stage == "fit":
+                cancel.set()
+
+        return run(*movie_and_place, progress=tell, cancel=cancel, **options)
+
+    file = tiny_movies.write_tif(tmp_path / "movie.tif")
+    movie = open_movie(file, frame_rate_hz=tiny_movies.RATE_HZ)
+    recipe = tiny_movies.recipe("motion.max_shift_px=9", "merge.min_correlation=0.7")
+    workspace.set_movie(movie)
+    workspace.set_recipe(recipe)
+    workspace.set_folder(RunFolder(tmp_path / "cut short"))
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "run", cancelled)
+        button(workflow, "Run all").click()
+        assert not workflow.go_on.isVisible()
+        qtbot.waitUntil(lambda: not workflow.session.jobs.running, timeout=60_000)
+    return recipe
+
+
+def test_a_run_that_was_cut_short_is_gone_on_with(
+    viewer, workflow, workspace, cut_short, tmp_path, qtbot
+):
+    folder, movie = workspace.folder, workspace.movie
+    workspace.set_folder(None)  # as when napari is started anew
+    workspace.set_movie(movie)
+    workspace.set_recipe(tiny_movies.recipe())
+    assert not workflow.go_on.isVisible()
+    workspace.set_folder(folder)
+    assert workflow.go_on.isVisible()
+    assert "cut short while finding cells" in workflow.about.text()
+    assert states(workflow)["Cells"] == "unfinished"
+    workflow.go_on.click()
+    qtbot.waitUntil(lambda: not workflow.session.jobs.running, timeout=60_000)
+    assert workspace.recipe == cut_short
+    at_once = run(movie, cut_short, tmp_path / "at once")
+    assert digest(workspace.result) == digest(at_once)
+    assert not workflow.go_on.isVisible()
+    assert not workflow.about.isVisible()
+    assert states(workflow)["Cells"].startswith("✓")
+
+
+def test_without_its_movie_a_run_goes_on_with_the_registered_one(
+    workflow, workspace, cut_short, qtbot
+):
+    folder = workspace.folder
+    workspace.set_movie(None)
+    workspace.open_result(load(folder.result), folder)
+    workflow.go_on.click()
+    qtbot.waitUntil(lambda: not workflow.session.jobs.running, timeout=60_000)
+    assert load(folder.result).complete
+    assert workspace.recipe == cut_short

@@ -19,6 +19,7 @@ from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
+from napari_cnmf.widgets.running import cut_short
 from napari_cnmf.widgets.scene.layers import movie_of_layer
 
 #: Key of the `Movie` in the metadata of a layer that shows it.
@@ -128,6 +129,8 @@ def folder_in_words(folder: RunFolder) -> str:
     """Say what lies in a results folder."""
     if folder.path.exists() and not folder.path.is_dir():
         return "This is a file; choose a folder."
+    if cut_short(folder) is not None:
+        return "Holds a run that was cut short: go on with it (Workflow)."
     if folder.result.exists():
         return "Holds a result: open it to go on with it."
     if folder.movie.exists():

@@ -7,26 +7,30 @@ one beside the movie is taken. An older result is kept until its stage is done a
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from napari_cnmf.cnmf.proposals.propose import propose
-from napari_cnmf.compute import Progress, local_backend
-from napari_cnmf.errors import MissingStageError
-from napari_cnmf.formats.results import Result
+from napari_cnmf.compute import Backend, Progress, ProgressEvent, make_backend
+from napari_cnmf.errors import CnmfError, MissingStageError
+from napari_cnmf.formats.results import Result, load
 from napari_cnmf.formats.seeds import copy_name
+from napari_cnmf.parameters import AUTO
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.runner import rerun, run
-from napari_cnmf.pipeline.stages import stages_between
+from napari_cnmf.pipeline.stages import STAGES, stages_between
 from napari_cnmf.proposal import Proposal
-from napari_cnmf.recipe import AUTO, Recipe
+from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.settings import preference
 from napari_cnmf.widgets.workspace import Workspace
+
+T = TypeVar("T")
 
 NO_MOVIE = "Open a movie first (Movie)."
 NO_REGISTERED = "Correct the motion first (Motion)."
@@ -77,16 +81,14 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
         Names of the first and the last stage.
     """
     seeds = _marked(workspace, first, until)
-    movie, recipe, workers = workspace.movie, workspace.recipe, workspace.workers
-    folder = workspace.folder
-    if folder is None:
-        raise MissingStageError("There is no folder for the results; choose one.")
+    movie, recipe = workspace.movie, workspace.recipe
+    folder, backend = _place(workspace)
 
     def work(progress: Progress, cancel: Event) -> Result:
         options: dict[str, Any] = {
             "seeds": seeds,
             "until": until,
-            "backend": local_backend(workers),
+            "backend": backend,
             "progress": progress,
             "cancel": cancel,
         }
@@ -97,7 +99,73 @@ def stage_work(workspace: Workspace, first: str, until: str) -> Work[Result]:
         settings = settings_of(recipe, first, until)
         return rerun(first, folder.path, settings, **options)
 
-    return work
+    return known(workspace, backend, work)
+
+
+@dataclass(frozen=True)
+class CutShort:
+    """A run that was cut short: by Cancel, an error, a closed window, the power.
+
+    Attributes
+    ----------
+    stage : str
+        What it was doing.
+    recipe : Recipe
+        Its parameters.
+    """
+
+    stage: str
+    recipe: Recipe
+
+
+def cut_short(folder: RunFolder | None) -> CutShort | None:
+    """Return the run in a folder that was cut short, None if there is none."""
+    if folder is None:
+        return None
+    for stage in STAGES:
+        for note in folder.unfinished.glob(f"{stage.name}-*/{folder.recipe.name}"):
+            with suppress(CnmfError):
+                return CutShort(stage.name, Recipe.load(note))
+    return None
+
+
+def going_on_work(workspace: Workspace, cut: CutShort) -> Work[Result]:
+    """Return the work that takes up a run where it was cut short, and finishes it."""
+    movie, last = workspace.movie, STAGES[-1].name
+    folder, backend = _place(workspace)
+
+    def work(progress: Progress, cancel: Event) -> Result:
+        if folder.result.exists():  # to be seen at once
+            found = load(folder.result)
+            progress(ProgressEvent(cut.stage, 0, 0, "", 0.0, found))
+        options: Any = {"backend": backend, "progress": progress, "cancel": cancel}
+        if movie is not None:
+            return run(movie, cut.recipe, folder.path, **options)
+        settings = settings_of(cut.recipe, cut.stage, last)
+        return rerun(cut.stage, folder.path, settings, until=last, **options)
+
+    return known(workspace, backend, work)
+
+
+def known(workspace: Workspace, backend: Backend, work: Work[T]) -> Work[T]:
+    """Return work of which the workspace knows, while it is done, where it is done."""
+
+    def known_work(progress: Progress, cancel: Event) -> T:
+        workspace.backend = backend
+        try:
+            return work(progress, cancel)
+        finally:
+            workspace.backend = None
+
+    return known_work
+
+
+def _place(workspace: Workspace) -> tuple[RunFolder, Backend]:
+    """Folder of a run that begins, and where it works."""
+    if workspace.folder is None:
+        raise MissingStageError("There is no folder for the results; choose one.")
+    backend = make_backend(workspace.computing, workspace.folder.path)
+    return workspace.folder, backend
 
 
 def _marked(workspace: Workspace, first: str, until: str) -> np.ndarray | None:
@@ -117,14 +185,16 @@ def _marked(workspace: Workspace, first: str, until: str) -> np.ndarray | None:
 
 def proposing_work(workspace: Workspace) -> Work[tuple[Proposal, ...]]:
     """Return the work that lets the registered movie propose parameters."""
-    movie, result, workers = workspace.registered, workspace.result, workspace.workers
+    movie, result = workspace.registered, workspace.result
     rise_s = workspace.recipe.cnmf().rise_s
     if movie is None or result is None or result.summary is None:
         raise MissingStageError(NO_REGISTERED)
     summary = result.summary
+    # A matter of seconds: not worth a job on a cluster.
+    here = make_backend(workspace.computing).here
 
     def work(_progress: Progress, cancel: Event) -> tuple[Proposal, ...]:
-        with local_backend(workers) as backend:
+        with here as backend:
             return propose(
                 movie, summary, backend=backend, rise_s=rise_s, cancel=cancel
             )

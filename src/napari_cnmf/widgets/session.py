@@ -14,7 +14,7 @@ from napari.viewer import Viewer
 from napari_cnmf.widgets.jobs import Jobs
 from napari_cnmf.widgets.records import log_records
 from napari_cnmf.widgets.scene.scene import Scene
-from napari_cnmf.widgets.settings import RecipeKeeper, load_recipe, preference
+from napari_cnmf.widgets.settings import Keeper, load_computing, load_recipe
 from napari_cnmf.widgets.workspace import Workspace
 
 
@@ -30,14 +30,14 @@ class Session:
         Runs stages beside the window, one at a time.
     scene : Scene
         Keeps the viewer's layers in step with the workspace.
-    keeper : RecipeKeeper
-        Saves the recipe for the next time.
+    keeper : Keeper
+        Saves the recipe, and where to compute, for the next time.
     """
 
     workspace: Workspace
     jobs: Jobs
     scene: Scene
-    keeper: RecipeKeeper
+    keeper: Keeper
 
 
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
@@ -50,9 +50,9 @@ def session(viewer: Viewer) -> Session:
     if viewer not in _SESSIONS:
         log_records()  # from now on, whether or not their dock is open
         workspace = Workspace(load_recipe())
-        workspace.set_workers(preference("compute", "workers", 0) or None)
+        workspace.set_computing(load_computing())
         jobs = Jobs(workspace)
         scene = Scene(viewer, workspace, jobs)
-        keeper = RecipeKeeper(workspace)
+        keeper = Keeper(workspace)
         _SESSIONS[viewer] = Session(workspace, jobs, scene, keeper)
     return _SESSIONS[viewer]

@@ -15,6 +15,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_cnmf.components import Components, Quality
+from napari_cnmf.compute import Backend, Computing
 from napari_cnmf.errors import InputError, MissingStageError, OutputError
 from napari_cnmf.formats.curation import save_curation
 from napari_cnmf.formats.results import Result
@@ -48,8 +49,10 @@ class Workspace:
     selected : tuple of int
         Ids of the selected components; the first is the one that cards and cursors
         follow.
-    workers : int or None
-        Cores to use; None for all.
+    computing : Computing
+        Where whatever runs next works, and with how much.
+    backend : Backend or None
+        Where a run works at this moment.
     seeds : callable or None
         Gives what a seeded search begins with, as it is when the search begins; None
         for the file that the recipe names.
@@ -63,7 +66,7 @@ class Workspace:
     #: Only verdicts have changed; the components are the same.
     quality_changed = Signal()
     selection_changed = Signal()
-    workers_changed = Signal()
+    computing_changed = Signal()
     seeds_changed = Signal()
 
     def __init__(self, recipe: Recipe | None = None) -> None:
@@ -72,7 +75,8 @@ class Workspace:
         self.folder: RunFolder | None = None
         self.result: Result | None = None
         self.selected: tuple[int, ...] = ()
-        self.workers: int | None = None
+        self.computing = Computing()
+        self.backend: Backend | None = None
         self.seeds: Callable[[], np.ndarray] | None = None
         self._done: list[Verdicts] = []
         self._undone: list[Verdicts] = []
@@ -173,11 +177,11 @@ class Workspace:
             self._registered, self._is_unusable = None, False
             self.folder_changed.emit()
 
-    def set_workers(self, workers: int | None) -> None:
-        """Choose how many cores to use."""
-        if workers != self.workers:
-            self.workers = workers
-            self.workers_changed.emit()
+    def set_computing(self, computing: Computing) -> None:
+        """Choose where whatever runs next works."""
+        if computing != self.computing:
+            self.computing = computing
+            self.computing_changed.emit()
 
     def set_seeds(self, seeds: Callable[[], np.ndarray] | None) -> None:
         """Choose what a seeded search begins with."""

@@ -23,6 +23,7 @@ from napari_cnmf.widgets.docks.batch_list import batch_list
 from napari_cnmf.widgets.docks.batch_row import BatchRow
 from napari_cnmf.widgets.docks.dock import StageDock, wrapped
 from napari_cnmf.widgets.docks.source import TakesFiles, button, calling, show_result
+from napari_cnmf.widgets.running import known
 
 TABLE = ".csv"
 _DOCKS, _FILE = "those of the docks", "of a recipe file ..."
@@ -72,7 +73,8 @@ class BatchWidget(TakesFiles, StageDock):
     def start(self) -> None:
         """Run all movies of the list."""
         backend = make_backend(self.workspace.computing)
-        self.begin("Batch", self.list.work(self._recipe, backend))
+        work = self.list.work(self._recipe, backend)
+        self.begin("Batch", known(self.workspace, backend, work))
 
     def open_result(self, place: int) -> None:
         """Show in the viewer what was found in a movie."""

@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 
 from napari_cnmf.pipeline.stages import STAGES
 from napari_cnmf.widgets import running
-from napari_cnmf.widgets.docks.dock import StageDock
+from napari_cnmf.widgets.docks.dock import StageDock, wrapped
 from napari_cnmf.widgets.docks.stages import PipelineDock
+from napari_cnmf.widgets.parts.runbar import STAGE_WORDS
 from napari_cnmf.widgets.workspace import Workspace
 
 _NAME_PX, _ROW_PX = 120, 22
@@ -41,12 +42,15 @@ class Step:
         Says what must be done first.
     stage : str
         Stage of the pipeline that finishes it, "" if none does.
+    also : tuple of str
+        Stages before that one that belong to it.
     """
 
     name: str
     dock: str
     lacks: Callable[[Workspace], str]
     stage: str = ""
+    also: tuple[str, ...] = ()
 
 
 STEPS = (
@@ -54,7 +58,7 @@ STEPS = (
     Step("Motion", "motion:MotionWidget", running.lacks_movie, "correct"),
     Step("Images", "stages:SummaryWidget", running.lacks_registered, "summarise"),
     Step("Patches", "patches:PatchesWidget", running.lacks_movie),
-    Step("Cells", "stages:CnmfWidget", running.lacks_registered, "refit"),
+    Step("Cells", "stages:CnmfWidget", running.lacks_registered, "refit", ("fit",)),
     Step("Evaluate", "evaluate:EvaluateWidget", running.lacks_cells, "evaluate"),
     Step("dF/F", "stages:DffWidget", running.lacks_cells, "dff"),
     Step("Export", "export:ExportWidget", running.lacks_cells),
@@ -87,14 +91,30 @@ class WorkflowWidget(PipelineDock):
             lambda: running.lacks_registered(self.workspace) or self._all_done(),
             "Run the steps that are not done yet",
         )
+        self._cut_short: running.CutShort | None = None
+        self.about = wrapped("")
+        self.footer.insertWidget(0, self.about)
+        self.go_on = self.add_action(
+            "Go on",
+            self._go_on,
+            lambda: running.lacks_movie(self.workspace),
+            "Take up the run that was cut short, with its parameters",
+        )
+        workspace, jobs = self.workspace, self.session.jobs
         for signal in (
-            self.workspace.movie_changed,
-            self.workspace.result_changed,
-            self.workspace.quality_changed,
-            self.workspace.recipe_changed,
+            workspace.movie_changed,
+            workspace.quality_changed,
+            workspace.recipe_changed,
         ):
             self.listen(signal, self._show_states)
-        self._show_states()
+        for signal in (
+            workspace.folder_changed,
+            workspace.result_changed,
+            jobs.started,
+            jobs.ended,
+        ):
+            self.listen(signal, self._look_for_run)
+        self._look_for_run()
         self.steps.setCurrentItem(self.steps.topLevelItem(0))
 
     @property
@@ -126,6 +146,29 @@ class WorkflowWidget(PipelineDock):
         step = STEPS[self.steps.indexOfTopLevelItem(item)]
         self._pages.setCurrentWidget(self.page(step.name))
 
+    def _look_for_run(self, *_: str) -> None:
+        """Offer to go on, if a run in the folder was cut short."""
+        busy = self.session.jobs.running
+        cut = None if busy else running.cut_short(self.workspace.folder)
+        self._cut_short = cut
+        if cut is not None:
+            doing = STAGE_WORDS[cut.stage].lower()
+            self.about.setText(
+                f"The run in this folder was cut short while {doing}; what it had "
+                "done is kept."
+            )
+        self.about.setVisible(cut is not None)
+        self.go_on.setVisible(cut is not None)
+        self._show_states()
+
+    def _go_on(self) -> None:
+        """Take up the run that was cut short."""
+        cut = self._cut_short
+        if cut is not None:
+            self.workspace.set_recipe(cut.recipe)
+            work = running.going_on_work(self.workspace, cut)
+            self.begin("Go on", work, self._done)
+
     def _next_stage(self) -> str:
         """Name of the first stage that is not done."""
         left = (s.name for s in STAGES if not running.is_done(self.workspace, s.name))
@@ -139,7 +182,10 @@ class WorkflowWidget(PipelineDock):
         """Show how far each step is."""
         for place, step in enumerate(STEPS):
             item = self.steps.topLevelItem(place)
-            item.setText(1, _state(step, self.workspace))
+            cut = self._cut_short
+            is_cut = cut is not None and cut.stage in (step.stage, *step.also)
+            text = "unfinished" if is_cut else _state(step, self.workspace)
+            item.setText(1, text)
             item.setToolTip(1, step.lacks(self.workspace))
 
 

@@ -59,7 +59,10 @@ def editor_for(item: Field[Any], base: type) -> Any:
     else:
         editor = TextEditor(item)
     editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    editor.setFixedWidth(WIDTH_PX)  # so that all forms of a dock are aligned
+    if base is str and not item.metadata["choices"]:
+        editor.setMinimumWidth(WIDTH_PX)  # a text takes what room there is
+    else:
+        editor.setFixedWidth(WIDTH_PX)  # so that all forms of a dock are aligned
     editor.installEventFilter(_CalmWheel(editor))
     return editor
 

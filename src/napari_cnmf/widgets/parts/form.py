@@ -1,7 +1,8 @@
 """A form for one group of parameters, made from what the group knows of its fields.
 
 Each field is one row: a caption with the unit, an editor that only takes allowed
-values, and for optional fields a check box "auto". Rarely used fields are folded away.
+values, and for optional numbers a check box "auto"; an optional text is "auto" while it
+is empty. Rarely used fields are folded away.
 The form keeps the exact value; an editor only replaces what its user has changed.
 """
 
@@ -22,8 +23,16 @@ ERROR_COLOUR = "#e5534b"
 
 #: Kept free beside editors without "auto" too, so that forms are aligned.
 _AUTO_PX = 54
-_UNITS = {"px": "px", "s": "s", "Hz": "Hz", "um": "µm", "sd": "SD", "%": "%"}
-_SUFFIXES = ("px", "s", "hz", "um", "sd")
+_UNITS = {
+    "px": "px",
+    "s": "s",
+    "Hz": "Hz",
+    "um": "µm",
+    "sd": "SD",
+    "%": "%",
+    "GB": "GB",
+}
+_SUFFIXES = ("px", "s", "hz", "um", "sd", "gb")
 _COUNTED = ("somas", "diameters")
 _WORDS = {"snr": "SNR", "dff": "dF/F", "caiman": "CaImAn"}
 
@@ -157,6 +166,7 @@ class _Row:
         self, parameters: Parameters, item: Field[Any], grid: QGridLayout
     ) -> None:
         base, optional = base_type(type(parameters), item.name)
+        self._empty_is_auto = optional and base is str
         self.advanced = bool(item.metadata["advanced"])
         self.editor = editor_for(item, base)
         self.editor.edited.connect(self._changed)
@@ -171,10 +181,10 @@ class _Row:
         self._error.hide()
         place = grid.rowCount()
         grid.addWidget(self._caption, place, 0)
-        grid.addWidget(self.editor, place, 1)
+        grid.addWidget(self.editor, place, 1, 1, 2 if base is str else 1)
         grid.addWidget(self._error, place + 1, 0, 1, 3)
         self.auto: QCheckBox | None = None
-        if optional:
+        if optional and not self._empty_is_auto:
             self.auto = QCheckBox("auto")
             self.auto.setToolTip("Leave the choice to the program")
             self.auto.toggled.connect(self._switch)
@@ -188,7 +198,7 @@ class _Row:
             self.auto.blockSignals(True)
             self.auto.setChecked(value is None)
             self.auto.blockSignals(False)
-        self.editor.setEnabled(value is not None)
+            self.editor.setEnabled(value is not None)
         self.editor.show_value(self._auto_value if value is None else value)
 
     def show_auto(self, value: Any) -> None:
@@ -225,7 +235,7 @@ class _Row:
 
     def _changed(self, value: Any) -> None:
         """Pass on a change by the user."""
-        self.edited(value)
+        self.edited(None if self._empty_is_auto and value == "" else value)
 
 
 def caption(item: Field[Any]) -> str:

@@ -23,6 +23,7 @@ STAGE_WORDS = {
     "refit": "Refining cells",
     "evaluate": "Evaluating cells",
     "dff": "Computing dF/F",
+    "test": "Testing the cluster",
 }
 
 

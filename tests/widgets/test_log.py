@@ -1,4 +1,4 @@
-"""The log shows what happens as it happens; the cores are those of the next run."""
+"""The log shows what happens as it happens, and the run bar how far it is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.widgets.docks import log
-from napari_cnmf.widgets.docks.compute import ComputeWidget
 from napari_cnmf.widgets.docks.log import LogWidget
 from napari_cnmf.widgets.jobs import Jobs
 from napari_cnmf.widgets.parts.runbar import RunBar, progress_text
 from napari_cnmf.widgets.records import KEPT, LogRecords
-from napari_cnmf.widgets.session import session
 from napari_cnmf.widgets.workspace import Workspace
 
 logger = logging.getLogger("napari_cnmf.test")
@@ -86,18 +84,6 @@ def test_the_latest_records_are_kept_and_none_twice():
     records.handle(logging.LogRecord("n", logging.INFO, "", 0, "one more", (), None))
     assert len(records.since(known, logging.INFO)[1]) == 1
     assert records.since(known, logging.ERROR)[1] == []
-
-
-def test_the_number_of_cores_is_chosen_and_followed(viewer):
-    widget = ComputeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Compute")
-    workspace = session(viewer).workspace
-    assert workspace.workers is None
-    widget.form.auto_box("workers").click()
-    widget.form.editor("workers").setValue(3)
-    assert workspace.workers == 3
-    workspace.set_workers(5)
-    assert widget.form.value.workers == 5
 
 
 @pytest.fixture

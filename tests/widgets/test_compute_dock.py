@@ -77,7 +77,7 @@ def test_a_change_in_the_form_is_one_of_the_workspace_and_back(dock, workspace):
 def test_what_a_run_will_use_follows_movie_and_limits(dock, workspace):
     assert not dock.estimate.isVisible()
     workspace.set_movie(tiny_movies.movie())
-    for word in ("A run will use about", "GB of memory", "GB of disk", "worker"):
+    for word in ("A run will use about", "of memory", "of disk", "worker"):
         assert word in dock.estimate.text()
     little = {"compute.memory_gb": 0.5, "compute.workers": 1}
     long = np.broadcast_to(np.uint8(0), (30_000, 512, 512))

@@ -72,8 +72,8 @@ class Budget:
         """One line for a terminal, a log or a window."""
         plural = "" if self.workers == 1 else "s"
         return (
-            f"will use about {self.memory_bytes / _GB:.1f} GB of memory, "
-            f"{self.disk_bytes / _GB:.1f} GB of disk and {_duration(self.seconds)} "
+            f"will use about {in_bytes(self.memory_bytes)} of memory, "
+            f"{in_bytes(self.disk_bytes)} of disk and {_duration(self.seconds)} "
             f"with {self.workers} worker{plural}"
         )
 
@@ -308,6 +308,13 @@ def _require(
         f"of {shape[1]} x {shape[2]} px needs at least {needed_gb:g} GB, with one "
         "worker; allow as much (--memory), or crop or shorten the movie."
     )
+
+
+def in_bytes(n_bytes: float) -> str:
+    """Return a size in words."""
+    if n_bytes < _GB / 10:
+        return f"{max(1, round(n_bytes / 10**6))} MB"
+    return f"{n_bytes / _GB:.1f} GB"
 
 
 def _duration(seconds: float) -> str:

@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.compute import Backend, Progress, ProgressEvent, local_backend, silent
+from napari_cnmf.compute import (
+    Backend,
+    Progress,
+    ProgressEvent,
+    SerialBackend,
+    local_backend,
+    silent,
+)
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import (
     CancelledError,
@@ -143,7 +150,8 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     if earlier is None:
         (folder.begin_afresh if overwrite else folder.clear)()
         recipe.save(folder.recipe)
-    with logged_to(folder.log), within(budget, backend) as workers:
+    place = backend if stages else SerialBackend()  # no jobs for nothing
+    with logged_to(folder.log), within(budget, place) as workers:
         log_start(source, recipe, workers.workers)
         logger.info("%s", budget.in_words)
         session = Session(folder, recipe, workers, progress, cancel, source)

@@ -21,6 +21,7 @@ from napari_cnmf.errors import CnmfError, MissingStageError
 from napari_cnmf.formats.results import Result, load
 from napari_cnmf.formats.seeds import copy_name
 from napari_cnmf.parameters import AUTO
+from napari_cnmf.pipeline.batch import beside
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.runner import rerun, run
 from napari_cnmf.pipeline.stages import STAGES, stages_between
@@ -231,7 +232,7 @@ def usual_folder(workspace: Workspace, name: str = "movie") -> RunFolder:
         plain = re.sub(r"\W+", "-", name).strip("-") or "movie"
         return RunFolder(Path.home() / (plain + ending))
     file = Path(workspace.movie.files[0].path).absolute()
-    return RunFolder(file.parent / (file.name.split(".")[0] + ending))
+    return RunFolder(beside(file, ending=ending))
 
 
 def losses(workspace: Workspace, first: str) -> str:

@@ -72,7 +72,7 @@ class BatchWidget(TakesFiles, StageDock):
 
     def start(self) -> None:
         """Run all movies of the list."""
-        backend = make_backend(self.workspace.computing)
+        backend = make_backend(self.workspace.computing, self.list.folder)
         work = self.list.work(self._recipe, backend)
         self.begin("Batch", known(self.workspace, backend, work))
 

@@ -20,7 +20,7 @@ from napari_cnmf.compute.memory import available_bytes
 from napari_cnmf.compute.threads import available_cores
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.parameters import Parameters
-from napari_cnmf.pipeline.budget import plan
+from napari_cnmf.pipeline.budget import in_bytes, plan
 from napari_cnmf.pipeline.opening import crop
 from napari_cnmf.widgets.docks.cluster import ClusterBox
 from napari_cnmf.widgets.docks.dock import Dock, heading, wrapped
@@ -160,6 +160,6 @@ def estimate(workspace: Workspace) -> str:
     if is_local:
         return f"A run {budget.in_words}."
     return (
-        f"A run will use about {budget.memory_bytes / GB:.1f} GB of memory here and "
-        f"{budget.disk_bytes / GB:.1f} GB of disk; each worker needs memory of its own."
+        f"A run will use about {in_bytes(budget.memory_bytes)} of memory here and "
+        f"{in_bytes(budget.disk_bytes)} of disk; each worker needs memory of its own."
     )

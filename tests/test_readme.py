@@ -11,6 +11,7 @@ import tifffile
 from small_runs import still_movie
 
 from napari_cnmf.cli.parser import build_parser
+from napari_cnmf.compute import Computing
 from napari_cnmf.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +47,9 @@ def test_every_file_it_links_to_is_there():
 def test_the_command_line_takes_it(line):
     words = shlex.split(line.split(" > ")[0])[1:]
     options = build_parser().parse_args(words)
-    Recipe().with_settings(getattr(options, "settings", []))
+    ours, others = Computing.split(getattr(options, "settings", []))
+    Computing().with_settings(ours)
+    Recipe().with_settings(others)
 
 
 def test_every_parameter_it_names_exists():

@@ -113,8 +113,13 @@ class ClusterBackend(OneBlasThread, ABC):
         """See `Backend.run`."""
         check_cancel(cancel)
         sender = Sender(self._client, function, self._count)
+
+        def tend() -> None:
+            self._look()
+            sender.spread(self._threads)
+
         try:
-            window = Window(tasks, sender.send, self._width, self._look)
+            window = Window(tasks, sender.send, self._width, tend)
             window.work_through(collect, failed, cancel)
         except BaseException:
             self._stop(sender)
@@ -236,6 +241,17 @@ class Sender:
         content = packed(function)
         name = f"function-{self._run}"
         self._parcel = client.submit(Parcel, content, self._run, key=name)
+        self._reached: set[str] = set()
+
+    def spread(self, workers: Iterable[str]) -> None:
+        """Bring the function to workers that have not had it yet.
+
+        Dask gives tasks to those that have it, and others would only take over some.
+        """
+        new = set(workers) - self._reached
+        if new:
+            self._client.replicate([self._parcel])
+            self._reached |= new
 
     def send(self, tasks: list[Any]) -> Future[Done]:
         """Send tasks off; their results leave the worker as soon as they are there."""

@@ -9,7 +9,6 @@ trace at the mode of its density, where the noise of the baseline lies symmetric
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import ClassVar
@@ -19,10 +18,10 @@ from scipy.ndimage import gaussian_filter1d, percentile_filter
 
 from napari_cnmf.components import Components
 from napari_cnmf.compute import Backend, Progress, SerialBackend, Stopwatch, silent
+from napari_cnmf.compute.scratch import row_blocks
 from napari_cnmf.parameters import Parameters, param
 
 BLOCK_CELLS = 64
-_BLOCK_VALUES = 10**6
 
 # The density's grid: 4 spreads to both sides of the median, 32 bins a spread.
 _BINS = 256
@@ -109,7 +108,7 @@ def dff(
         watch.advance(len(values))
 
     work = _Detrender(components, parameters)
-    backend.here.run(work, _blocks(found.shape), collect, cancel)
+    backend.here.run(work, row_blocks(found.shape, BLOCK_CELLS), collect, cancel)
     _warn_of_dark(components.ids[dark])
     return replace(components, dff=found)
 
@@ -240,14 +239,6 @@ def _modes(values: np.ndarray) -> np.ndarray:
     bandwidth = 0.9 * n_values**-0.2 * _BINS_PER_SPREAD
     density = gaussian_filter1d(inside, bandwidth, axis=1, mode="constant")
     return (density.argmax(axis=1) + 0.5 - _BINS // 2) / _BINS_PER_SPREAD
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut the cells into blocks, of long traces smaller ones."""
-    n_cells, n_frames = shape
-    length = max(1, min(BLOCK_CELLS, _BLOCK_VALUES // max(n_frames, 1)))
-    for first in range(0, n_cells, length):
-        yield slice(first, min(first + length, n_cells))
 
 
 def _warn_of_dark(ids: np.ndarray) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_cnmf.cli.computing import computing_of
 from napari_cnmf.cli.console import columns, say, working
-from napari_cnmf.compute import Backend, Computing, make_backend
-from napari_cnmf.compute.choose import slurm_backend
+from napari_cnmf.compute import Computing
+from napari_cnmf.compute.choose import slurm_backend, trial_backend
 from napari_cnmf.compute.sight import require_sight
 from napari_cnmf.errors import MissingFileError, ParameterError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def test(options: Namespace) -> None:
     """Start one worker and check that a run would work there."""
-    computing = _computing(options).with_settings({"slurm.jobs": 1})
+    computing = _computing(options)
     folder = options.folder or Path()
     if not folder.is_dir():
         raise MissingFileError(
@@ -28,11 +28,7 @@ def test(options: Namespace) -> None:
     for movie in options.movie:
         if not movie.exists():
             raise MissingFileError(f"There is no movie {movie}; correct its path.")
-    if computing.compute.backend == "slurm":
-        backend: Backend = slurm_backend(computing, folder, "test")
-    else:
-        backend = make_backend(computing, folder)
-    with working() as work, backend:
+    with working() as work, trial_backend(computing, folder) as backend:
         say("The cluster takes our tasks; waiting for a worker ...")
         machine = require_sight(backend, options.movie, folder, work["cancel"])
         n_tasks = backend.workers

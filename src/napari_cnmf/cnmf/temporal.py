@@ -108,7 +108,8 @@ def solve_traces(
             background[rows] = denoiser.smooth(background[rows])
         keep = (raw, parts) if sweep == sweeps - 1 else None
         for cells in colours:
-            blocks = [cells[rows] for rows in _blocks(len(cells), n_frames)]
+            rows_of = row_blocks((len(cells), n_frames), _CELLS_AT_ONCE)
+            blocks = [cells[rows] for rows in rows_of]
             place = backend.here if len(blocks) > 1 else SerialBackend()
             place.run(update, blocks, partial(_keep, keep), cancel)
     kept = backend.empty(background.shape)  # a view would keep the cells' rows too
@@ -152,12 +153,6 @@ def _keep(
         (raw, parts), (cells, mixed, found) = place, update
         raw[cells] = mixed
         parts.fill(cells, found)
-
-
-def _blocks(n_cells: int, n_frames: int) -> list[slice]:
-    """Cut cells into those that are denoised together, for any number of threads."""
-    at_once = min(_CELLS_AT_ONCE, row_blocks((n_cells, n_frames))[0].stop)
-    return [slice(k, k + at_once) for k in range(0, n_cells, at_once)]
 
 
 def _relax(equations: NormalEquations, rows: np.ndarray, solution: np.ndarray) -> None:

@@ -79,6 +79,13 @@ def make_backend(computing: Computing, folder: str | Path | None = None) -> Back
     return backend
 
 
+def trial_backend(computing: Computing, folder: Path) -> Backend:
+    """Return the backend that was chosen, with one job beside those of a run."""
+    if computing.compute.backend != "slurm":
+        return make_backend(computing, folder)
+    return slurm_backend(computing.with_settings({"slurm.jobs": 1}), folder, "test")
+
+
 def _chosen(computing: Computing, folder: str | Path | None) -> Backend:
     """Return the backend of a name."""
     name, workers = computing.compute.backend, computing.compute.workers

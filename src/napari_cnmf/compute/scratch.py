@@ -96,10 +96,21 @@ class KeepsScratch:
         return self.scratch.empty(shape, dtype)
 
 
-def row_blocks(shape: tuple[int, ...]) -> list[slice]:
-    """Cut the rows of a large array into those that are worked on together."""
+def row_blocks(shape: tuple[int, ...], at_most: int | None = None) -> list[slice]:
+    """Cut the rows of a large array into those that are worked on together.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array.
+    at_most : int, optional
+        Rows of a block, however short they are.
+    """
     rows = max(1, _AT_ONCE // max(shape[1], 1))
-    return [slice(first, first + rows) for first in range(0, shape[0], rows)]
+    if at_most is not None:
+        rows = min(rows, at_most)
+    firsts = range(0, shape[0], rows)
+    return [slice(first, min(first + rows, shape[0])) for first in firsts]
 
 
 def _mapped(

@@ -88,10 +88,14 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
         cancel=cancel,
     )
     snr_window = _snr_window(components)
-    r_value, ring, slope = _shapes(images, summary.valid, backend, cancel)
+    here = len(components), backend, cancel
+    shapes = _ShapeScorer(images, summary.valid)
+    few = row_blocks(images.corners.shape, _AT_ONCE)
+    r_value, ring, slope = _scores(shapes, few, *here)
     window = _transient_frames(components, parameters.transient_s)
-    scorer = _TraceScorer(components, snr_window, window)
-    snr, fitness_raw, fitness_delta = _trace_scores(scorer, backend, cancel)
+    traces = _TraceScorer(components, snr_window, window)
+    blocks = row_blocks(components.denoised.shape)
+    snr, fitness_raw, fitness_delta = _scores(traces, blocks, *here)
     area = areas(components.footprints, summary.valid)
     typical = typical_area(area, snr, r_value)
     quality = Quality(
@@ -160,18 +164,46 @@ class _TraceScorer:
         return cells, np.stack([snr, *trace_fitness(raw, self.transient_frames)])
 
 
-def _trace_scores(
-    scorer: _TraceScorer, backend: Backend, cancel: Event | None
+@dataclass(frozen=True, eq=False)
+class _ShapeScorer:
+    """The task of some components: r value, ring and slope at the border."""
+
+    images: EventImages
+    valid: np.ndarray
+
+    def __call__(self, cells: slice) -> tuple[slice, np.ndarray]:
+        """Return the components and their scores (3, k)."""
+        side = self.images.events.shape[1]
+        padded = np.pad(self.valid, side)  # boxes may reach out of the field
+        corners = self.images.corners[cells] + side
+        scores = np.zeros((3, len(corners)), np.float32)
+        boxes = zip(
+            corners,
+            self.images.events[cells],
+            self.images.footprints[cells],
+            strict=True,
+        )
+        for k, ((y, x), event, footprint) in enumerate(boxes):
+            inside = padded[y : y + side, x : x + side]
+            scores[:, k] = shape_scores(event, footprint, inside)
+        return cells, scores
+
+
+def _scores(
+    scorer: _TraceScorer | _ShapeScorer,
+    blocks: list[slice],
+    n_components: int,
+    backend: Backend,
+    cancel: Event | None,
 ) -> np.ndarray:
-    """Scores (3, K) float32 of all raw traces, which lie here."""
-    traces = scorer.components.denoised
-    scores = np.empty((3, len(traces)), np.float32)
+    """Three scores (3, K) float32 of all components, whose data lie here."""
+    scores = np.empty((3, n_components), np.float32)
 
     def collect(part: tuple[slice, np.ndarray]) -> None:
         cells, found = part
         scores[:, cells] = found
 
-    backend.here.run(scorer, row_blocks(traces.shape), collect, cancel)
+    backend.here.run(scorer, blocks, collect, cancel)
     return scores
 
 
@@ -222,42 +254,6 @@ def decay_frames(ar: np.ndarray) -> np.ndarray:
     """Decay time (K,) in frames of AR(2) coefficients (K, 2)."""
     slow = (ar[:, 0] + np.sqrt(np.maximum(ar[:, 0] ** 2 + 4 * ar[:, 1], 0))) / 2
     return -1 / np.log(np.clip(slow, 1e-3, 1 - 1e-6))
-
-
-@dataclass(frozen=True, eq=False)
-class _ShapeScorer:
-    """The task of some components: r value, ring and slope at the border."""
-
-    images: EventImages
-    valid: np.ndarray
-
-    def __call__(self, cells: range) -> tuple[range, np.ndarray]:
-        """Return the components and their scores (3, k)."""
-        side = self.images.events.shape[1]
-        scores = np.zeros((3, len(cells)), np.float32)
-        padded = np.pad(self.valid, side)  # boxes may reach out of the field
-        for place, k in enumerate(cells):
-            y, x = self.images.corners[k] + side
-            inside = padded[y : y + side, x : x + side]
-            event, footprint = self.images.events[k], self.images.footprints[k]
-            scores[:, place] = shape_scores(event, footprint, inside)
-        return cells, scores
-
-
-def _shapes(
-    images: EventImages, valid: np.ndarray, backend: Backend, cancel: Event | None
-) -> np.ndarray:
-    """R value, ring and slope at the border (3, K) of every component."""
-    scores = np.zeros((3, len(images.events)), np.float32)
-
-    def collect(part: tuple[range, np.ndarray]) -> None:
-        cells, found = part
-        scores[:, cells] = found
-
-    numbers = range(len(images.events))
-    parts = [numbers[k : k + _AT_ONCE] for k in numbers[::_AT_ONCE]]
-    backend.here.run(_ShapeScorer(images, valid), parts, collect, cancel)
-    return scores
 
 
 def _neuron_probability(

@@ -6,7 +6,7 @@ SLURM may take a while.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -21,14 +21,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.compute import (
-    Backend,
-    Computing,
-    Progress,
-    ProgressEvent,
-    make_backend,
-)
-from napari_cnmf.compute.choose import slurm_backend
+from napari_cnmf.compute import Backend, Progress, ProgressEvent
+from napari_cnmf.compute.choose import slurm_backend, trial_backend
 from napari_cnmf.compute.sight import require_sight
 from napari_cnmf.errors import CancelledError, CnmfError
 from napari_cnmf.widgets.docks.dock import connect
@@ -171,7 +165,7 @@ class Trial:
         files = () if movie is None else movie.files
         here = next(place for place in (path, *path.parents) if place.is_dir())
         return cls(
-            _trial_backend(workspace.computing, here),
+            trial_backend(workspace.computing, here),
             tuple(dict.fromkeys(Path(span.path) for span in files)),
             here,
             movie is not None and not files,
@@ -208,14 +202,6 @@ class Trial:
     def _seen(self) -> str:
         """What the worker sees, in words."""
         return f"the movie and {self.folder}" if self.movies else str(self.folder)
-
-
-def _trial_backend(computing: Computing, folder: Path) -> Backend:
-    """Return the chosen backend with one job, beside those of a run."""
-    if computing.compute.backend != "slurm":
-        return make_backend(computing, folder)
-    one = replace(computing, slurm=replace(computing.slurm, jobs=1))
-    return slurm_backend(one, folder, "test")
 
 
 class _ScriptBox(QWidget):

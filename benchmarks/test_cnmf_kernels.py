@@ -1,6 +1,6 @@
 """Each kernel of the factorisation beside its slow twin and the plain library call.
 
-`pytest benchmarks/test_cnmf_kernels.py --benchmark-group-by=group`: a patch of
+`pytest -n 0 benchmarks/test_cnmf_kernels.py --benchmark-group-by=group`: a patch of
 64 x 64 pixels, 30 cells, 500 time bins.
 """
 

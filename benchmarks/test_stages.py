@@ -1,6 +1,6 @@
 """Each stage after the registration, on one core: 1500 frames of 128 x 128 pixels.
 
-`pytest benchmarks/test_stages.py`; the greedy search by itself on one patch of it.
+`pytest -n 0 benchmarks/test_stages.py`; the greedy search by itself on one patch of it.
 """
 
 from __future__ import annotations

@@ -211,6 +211,28 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
     )
 
 
+def test_two_runs_do_not_work_in_one_folder(done):
+    refused = []
+
+    def begin_another(event: ProgressEvent) -> None:
+        if event.stage != "fit" or refused:
+            return
+        before = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
+        for another in (
+            lambda: run(movie(), None, done, overwrite=True),
+            lambda: rerun("dff", done),
+        ):
+            with pytest.raises(OutputError, match="Another run is at work") as caught:
+                another()
+            refused.append(caught.value)
+        assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == before
+
+    rerun("fit", done, progress=begin_another)
+    assert len(refused) == 2
+    assert not (done / "run.lock").exists()
+    assert resume(done).complete
+
+
 # --- ends before the end -----------------------------------------------------------
 
 

@@ -48,11 +48,13 @@ def test_a_result_on_disk_is_not_replaced_unasked(workspace, tmp_path):
     assert running.losses(workspace, "correct") == f"the result in {tmp_path}"
 
 
-@pytest.mark.parametrize("name", ["day.1.tif", "day"])
-def test_results_go_beside_the_movie(workspace, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "folder"), [("day.1.tif", "day.1-cnmf"), ("day", "day-cnmf")]
+)
+def test_results_go_beside_the_movie(workspace, tmp_path, name, folder):
     file = FileSpan(str(tmp_path / name), 0, 150, 1)
     workspace.set_movie(replace(workspace.movie, files=(file,)))
-    assert running.usual_folder(workspace).path == tmp_path / "day-cnmf"
+    assert running.usual_folder(workspace).path == tmp_path / folder
 
 
 def test_results_of_a_layer_go_below_the_home_folder(workspace):

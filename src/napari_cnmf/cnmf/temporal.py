@@ -21,7 +21,7 @@ from napari_cnmf.compute import Backend, SerialBackend
 from napari_cnmf.compute.scratch import row_blocks
 
 # Few enough that two threads share the cells of a colour evenly.
-_CELLS_AT_ONCE = 16
+_CELLS_AT_ONCE = 48
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Condition, Event
 from typing import Any, TypeVar
 
@@ -57,8 +58,7 @@ class ThreadBackend(LocalBackend):
         failed: Callable[[Task, Exception], None] | None = None,
     ) -> None:
         """See `Backend.run`."""
-        from dask.base import compute
-        from dask.delayed import delayed
+        from dask.local import get_async
 
         room = _Room()
 
@@ -79,17 +79,19 @@ class ThreadBackend(LocalBackend):
                 failed(result.task, result.error)
 
         window = 2 * self.workers
-        gathered: list[Any] = []
+        graph: dict[tuple[str, int], tuple[Any, ...]] = {}
         for place, task in enumerate(tasks):
-            gate = gathered[place - window] if place >= window else None
-            result = delayed(work, pure=False, traverse=False)(task, gate)
-            previous = gathered[-1] if gathered else None
-            gathered.append(delayed(gather, pure=False)(result, previous))
-        if not gathered:
+            gate = ("gather", place - window) if place >= window else None
+            previous = ("gather", place - 1) if place else None
+            graph["work", place] = partial(work, task), gate
+            graph["gather", place] = gather, ("work", place), previous
+        if not graph:
             return
-        # Leaving the pool waits for the tasks in hand, also after an error.
+        last = "gather", len(graph) // 2 - 1
+        # Leaving the pool waits for the tasks in hand, also after an error. It is given
+        # the next tasks before it needs them: dask's own loop has to wait for the GIL.
         with ThreadPoolExecutor(self.workers, thread_name_prefix="cnmf") as pool:
-            compute(gathered[-1], scheduler="threads", pool=pool, optimize_graph=False)
+            get_async(pool.submit, window, graph, last)
 
 
 @dataclass(frozen=True)

@@ -231,26 +231,27 @@ def _write_folder(
             f"{folder.path} already holds a result, which is kept; choose another "
             "folder."
         )
-    folder.make()
-    folder.require_space(needed_bytes(source.movie, recipe))
-    folder.clear()
-    recipe.save(folder.recipe)
-    with logged_to(folder.log):
-        log_start(source, recipe, session.backend.workers)
-        started = time.perf_counter()
-        done = corrected(folder.movie)
-        result = Result(
-            MovieInfo.of(source.repaired),
-            recipe.to_toml(),
-            done.summary,
-            done.shifts,
-            done.registration,
-        )
-        stage, seconds = stage_named("correct"), time.perf_counter() - started
-        result = recorded(stage, session, result, seconds)
-        # `run` would register the movie by itself: to it, nothing is done yet.
-        own = tuple(replace(record, key="") for record in result.stages)
-        result = replace(result, stages=own)
-        warn_of_oddities(stage, result)
-        save(result, folder.result)
+    with folder.claimed():
+        folder.remove_leftovers()
+        folder.require_space(needed_bytes(source.movie, recipe))
+        folder.clear()
+        recipe.save(folder.recipe)
+        with logged_to(folder.log):
+            log_start(source, recipe, session.backend.workers)
+            started = time.perf_counter()
+            done = corrected(folder.movie)
+            result = Result(
+                MovieInfo.of(source.repaired),
+                recipe.to_toml(),
+                done.summary,
+                done.shifts,
+                done.registration,
+            )
+            stage, seconds = stage_named("correct"), time.perf_counter() - started
+            result = recorded(stage, session, result, seconds)
+            # `run` would register the movie by itself: to it, nothing is done yet.
+            own = tuple(replace(record, key="") for record in result.stages)
+            result = replace(result, stages=own)
+            warn_of_oddities(stage, result)
+            save(result, folder.result)
     return done.movie

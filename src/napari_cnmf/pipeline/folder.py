@@ -8,9 +8,12 @@ next, or removed.
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from napari_cnmf.compute.kept import Keep, shelf
 from napari_cnmf.errors import OutputError
@@ -92,25 +95,36 @@ class RunFolder:
                 "folder; choose another name."
             )
 
-    def make(self) -> None:
-        """Make the folder and remove what nobody can go on with.
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder if need be, and keep other runs out of it for a while.
+
+        A run that is killed lets go of the folder, too.
 
         Raises
         ------
         OutputError
-            If it cannot be written to.
+            If another run is at work in it, or it cannot be written to.
         """
-        probe = self.path / "probe.part"
+        lock = FileLock(self.path / "run.lock", timeout=0)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
+            lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"Another run is at work in {self.path}; wait for its end, cancel it, "
+                "or choose another output folder."
+            ) from error
         except OSError as error:
             raise OutputError(
                 f"The output folder {self.path} cannot be written to "
                 f"({error.strerror}); choose another one or make it writable."
             ) from error
-        self.remove_leftovers()
+        try:
+            yield
+        finally:
+            _remove(Path(lock.lock_file))
+            lock.release()
 
     def require_space(self, needed_bytes: int) -> None:
         """Refuse to begin where the registered movie finds no room.

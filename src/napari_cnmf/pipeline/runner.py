@@ -135,27 +135,32 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
     info = MovieInfo.of(source.repaired)
     backend = backend or local_backend()
     budget = prepared(backend, info, recipe, folder.path)
-    earlier = None if overwrite else earlier_result(folder, info, recipe, backend.empty)
     chosen = STAGES[: STAGES.index(last) + 1]
     marks = _marks(seeds, chosen, recipe, folder, source.movie.field_shape)
-    folder.make()
-    if marks is not None:
-        recipe = with_copy(recipe, folder, marks)
-    result = Result(movie=info, recipe=recipe.to_toml())
-    if earlier is not None:
-        result = replace(earlier, movie=result.movie, recipe=result.recipe)
-    stages = [s for s in _outdated(result, recipe, folder) if s in chosen]
-    if "correct" in {stage.name for stage in stages}:
-        folder.require_space(needed_bytes(source.movie, recipe))
-    if earlier is None:
-        (folder.begin_afresh if overwrite else folder.clear)()
-        recipe.save(folder.recipe)
-    place = backend if stages else SerialBackend()  # no jobs for nothing
-    with logged_to(folder.log), within(budget, place) as workers:
-        log_start(source, recipe, workers.workers)
-        logger.info("%s", budget.in_words)
-        session = Session(folder, recipe, workers, progress, cancel, source)
-        return _work_through(stages, session, result if stages else earlier or result)
+    with folder.claimed():
+        earlier = None
+        if not overwrite:
+            earlier = earlier_result(folder, info, recipe, backend.empty)
+        folder.remove_leftovers()
+        if marks is not None:
+            recipe = with_copy(recipe, folder, marks)
+        result = Result(movie=info, recipe=recipe.to_toml())
+        if earlier is not None:
+            result = replace(earlier, movie=result.movie, recipe=result.recipe)
+        stages = [s for s in _outdated(result, recipe, folder) if s in chosen]
+        if "correct" in {stage.name for stage in stages}:
+            folder.require_space(needed_bytes(source.movie, recipe))
+        if earlier is None:
+            (folder.begin_afresh if overwrite else folder.clear)()
+            recipe.save(folder.recipe)
+        place = backend if stages else SerialBackend()  # no jobs for nothing
+        with logged_to(folder.log), within(budget, place) as workers:
+            log_start(source, recipe, workers.workers)
+            logger.info("%s", budget.in_words)
+            session = Session(folder, recipe, workers, progress, cancel, source)
+            return _work_through(
+                stages, session, result if stages else earlier or result
+            )
 
 
 def rerun(  # noqa: PLR0913 - all choices of a run in one call
@@ -212,24 +217,25 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
     old = Recipe.from_toml(head.recipe)
     recipe = old.with_settings(settings)
     budget = prepared(backend, head.movie, recipe, folder.path)
-    result = load(folder.result, empty=backend.empty)
-    folder.remove_leftovers()
     _require_own(stages, old, recipe)
-    source = None
-    if name == "correct":
-        chosen = _recorded_movie(result) if movie is None else movie
-        source = open_input(chosen, recipe, progress=progress, cancel=cancel)
-        info = MovieInfo.of(source.repaired)
-        if movie is None:
-            require_unchanged(result.movie, info, recipe.input == old.input)
-        result = replace(result, movie=info)
-    marks = _marks(seeds, stages, recipe, folder, result.movie.shape[1:])
-    if marks is not None:
-        recipe = with_copy(recipe, folder, marks)
-    with logged_to(folder.log), within(budget, backend) as workers:
-        session = Session(folder, recipe, workers, progress, cancel, source)
-        result = replace(result, recipe=recipe.to_toml())
-        return _work_through(stages, session, result)
+    with folder.claimed():
+        result = load(folder.result, empty=backend.empty)
+        folder.remove_leftovers()
+        source = None
+        if name == "correct":
+            chosen = _recorded_movie(result) if movie is None else movie
+            source = open_input(chosen, recipe, progress=progress, cancel=cancel)
+            info = MovieInfo.of(source.repaired)
+            if movie is None:
+                require_unchanged(result.movie, info, recipe.input == old.input)
+            result = replace(result, movie=info)
+        marks = _marks(seeds, stages, recipe, folder, result.movie.shape[1:])
+        if marks is not None:
+            recipe = with_copy(recipe, folder, marks)
+        with logged_to(folder.log), within(budget, backend) as workers:
+            session = Session(folder, recipe, workers, progress, cancel, source)
+            result = replace(result, recipe=recipe.to_toml())
+            return _work_through(stages, session, result)
 
 
 def resume(

@@ -14,10 +14,13 @@ from scipy.ndimage import (
     binary_erosion,
     binary_fill_holes,
     gaussian_filter,
+    generate_binary_structure,
     uniform_filter1d,
 )
 
 _SMOOTHING_PX = 1.0
+_LEAST_PX = 3
+_CROSS = generate_binary_structure(2, 1)[None]  # of each image by itself
 _BORDER_FACTOR = 1.6
 _CLEAR_R_VALUE = 0.8
 _PIXEL_VAR = 1 / 12  # of the places within a pixel, in px squared
@@ -47,42 +50,42 @@ def peak_snr(above: np.ndarray, noise: np.ndarray, window: int) -> np.ndarray:
 
 
 def shape_scores(
-    event: np.ndarray, footprint: np.ndarray, inside: np.ndarray
-) -> tuple[float, float, float]:
-    """Scores of one component from its event image.
+    events: np.ndarray, footprints: np.ndarray, inside: np.ndarray
+) -> np.ndarray:
+    """Scores of components from their event images.
 
     Parameters
     ----------
-    event, footprint : ndarray
-        (side, side) float32, centred box; the footprint is zero outside its support.
+    events, footprints : ndarray
+        (K, side, side) float32, centred boxes; footprints are zero outside of their
+        supports.
     inside : ndarray of bool
-        (side, side), which pixels lie inside the field and hold data.
+        (K, side, side), which pixels lie inside the field and hold data.
 
     Returns
     -------
-    r_value, ring, slope : float
-        Correlation of event image and footprint; mean event image around the
-        footprint over that inside; slope of the event image at the footprint's
-        border, as a share of its brightness per pixel.
+    ndarray
+        (3, K) float32. The r value: correlation of event image and footprint. The
+        ring: mean event image around the footprint over that inside. The slope of the
+        event image at the footprint's border, as a share of its brightness per pixel.
     """
-    support = footprint > 0
-    if support.sum() < 3:
-        return 0.0, 1.0, 0.0
-    event = gaussian_filter(event, _SMOOTHING_PX)
-    near = binary_dilation(support, iterations=2) & inside
-    r_value = _pearson(event[near], gaussian_filter(footprint, _SMOOTHING_PX)[near])
-    core = footprint >= 0.2 * footprint.max()
-    within = event[core].mean()
-    around = binary_dilation(support, iterations=5) & ~binary_dilation(
-        support, iterations=2
-    )
-    around &= inside
-    ring = event[around].mean() / within if within > 0 and around.any() else 1.0
-    slope = np.hypot(*np.gradient(event))
-    border = core ^ binary_erosion(core)
-    top = np.percentile(event[core], 90)
-    steepness = slope[border].mean() / top if top > 0 else 0.0
-    return r_value, float(ring), float(steepness)
+    support = footprints > 0
+    events = gaussian_filter(events, _SMOOTHING_PX, axes=(1, 2))
+    smooth = gaussian_filter(footprints, _SMOOTHING_PX, axes=(1, 2))
+    near = _grown(support, 2)
+    around = _grown(support, 5) & ~near & inside
+    core = support & (footprints >= 0.2 * footprints.max(axis=(1, 2), keepdims=True))
+    within, ring = _means(events, core), np.ones(len(events))
+    lit = (within > 0) & around.any(axis=(1, 2))
+    ring[lit] = _means(events, around)[lit] / within[lit]
+    border = core & ~binary_erosion(core, _CROSS)
+    slope = np.hypot(*np.gradient(events, axis=(1, 2)))
+    top = _percentiles(events, core, 90)
+    steepness = np.zeros(len(events))
+    np.divide(_means(slope, border), top, out=steepness, where=top > 0)
+    scores = np.stack([_pearson(events, smooth, near & inside), ring, steepness])
+    tiny = support.sum(axis=(1, 2)) < _LEAST_PX
+    return np.where(tiny, [[0], [1], [0]], scores).astype(np.float32)
 
 
 def areas(footprints: sp.csc_array, valid: np.ndarray) -> np.ndarray:
@@ -173,8 +176,37 @@ def focused_slope(area_px: float) -> float:
     return float(1 / (np.sqrt(2 * np.pi) * width))
 
 
-def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation of two sets of pixels; 0 if one is constant."""
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 0 else 0.0
+def _grown(masks: np.ndarray, by_px: int) -> np.ndarray:
+    """Masks (K, side, side) grown by some pixels."""
+    return np.asarray(binary_dilation(masks, _CROSS, iterations=by_px))
+
+
+def _means(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Mean (K,) of each image (K, side, side) in its mask; 0 where that is empty."""
+    count = np.maximum(masks.sum(axis=(1, 2)), 1)
+    return np.asarray(
+        (images * masks).sum(axis=(1, 2), dtype=np.float64) / count, np.float64
+    )
+
+
+def _percentiles(
+    images: np.ndarray, masks: np.ndarray, percentile: float
+) -> np.ndarray:
+    """Percentile (K,) of each image (K, side, side) in its mask, linearly between."""
+    values = np.where(masks, images, np.finfo(np.float32).max).reshape(len(images), -1)
+    values.sort(axis=1)
+    last = np.maximum(masks.sum(axis=(1, 2)) - 1, 0)
+    place = percentile / 100 * last
+    low = place.astype(np.int64)
+    k = np.arange(len(images))
+    below, above = values[k, low], values[k, np.minimum(low + 1, last)]
+    return np.asarray(below + (place - low) * (above - below))
+
+
+def _pearson(a: np.ndarray, b: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Correlation (K,) of images (K, side, side) in masks; 0 if one is constant."""
+    a, b = ((image - _means(image, masks)[:, None, None]) * masks for image in (a, b))
+    norm = np.sqrt((a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2)))
+    return np.divide(
+        (a * b).sum(axis=(1, 2)), norm, out=np.zeros(len(a)), where=norm > 0
+    )

@@ -94,7 +94,7 @@ def evaluate(  # noqa: PLR0913 - a stage is told all it needs in one call
     r_value, ring, slope = _scores(shapes, few, *here)
     window = _transient_frames(components, parameters.transient_s)
     traces = _TraceScorer(components, snr_window, window)
-    blocks = row_blocks(components.denoised.shape)
+    blocks = row_blocks(components.denoised.shape, _AT_ONCE)
     snr, fitness_raw, fitness_delta = _scores(traces, blocks, *here)
     area = areas(components.footprints, summary.valid)
     typical = typical_area(area, snr, r_value)
@@ -176,17 +176,9 @@ class _ShapeScorer:
         side = self.images.events.shape[1]
         padded = np.pad(self.valid, side)  # boxes may reach out of the field
         corners = self.images.corners[cells] + side
-        scores = np.zeros((3, len(corners)), np.float32)
-        boxes = zip(
-            corners,
-            self.images.events[cells],
-            self.images.footprints[cells],
-            strict=True,
-        )
-        for k, ((y, x), event, footprint) in enumerate(boxes):
-            inside = padded[y : y + side, x : x + side]
-            scores[:, k] = shape_scores(event, footprint, inside)
-        return cells, scores
+        inside = np.stack([padded[y : y + side, x : x + side] for y, x in corners])
+        events, footprints = self.images.events[cells], self.images.footprints[cells]
+        return cells, shape_scores(events, footprints, inside)
 
 
 def _scores(

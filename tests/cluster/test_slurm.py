@@ -26,6 +26,7 @@ from napari_cnmf.errors import (
 )
 from napari_cnmf.formats.results import digest, load
 from napari_cnmf.movie import blocks
+from napari_cnmf.pipeline.batch import BatchProgress, Entry, run_batch
 from napari_cnmf.pipeline.runner import run
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
@@ -286,6 +287,21 @@ def test_cancelling_ends_long_tasks_and_leaves_an_empty_queue(tmp_path, diary):
         backend.run(str, range(3), print)  # in new jobs
     assert diary.of("end") == [0]
     assert len(diary.of("begin")) == n_begun
+
+
+def test_the_movies_of_a_batch_share_their_jobs(movie, expected, tmp_path):
+    backend = on_slurm(tmp_path, "slurm.jobs=1")
+    seen: set[str] = set()
+
+    def note(change: BatchProgress) -> None:
+        if change.step is not None:
+            seen.update(squeue("-o", "%i"))
+
+    entries = [Entry((movie,), tmp_path / f"out-{number}") for number in range(2)]
+    run_batch(entries, recipe(RATE), tmp_path, backend=backend, progress=note)
+    assert len(seen) == 1
+    for entry in entries:
+        assert digest(load(entry.output / "results.h5")) == expected
 
 
 def test_jobs_of_an_earlier_client_are_ended(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from napari_cnmf.compute import (
     local_backend,
     make_backend,
 )
+from napari_cnmf.compute.backend import OneBlasThread
 from napari_cnmf.compute.threads import available_cores
 from napari_cnmf.errors import (
     CancelledError,
@@ -304,3 +306,48 @@ def test_inside_an_allocation_its_cores_are_used(monkeypatch, variables, cores):
 def test_a_backend_without_workers_is_refused(workers):
     with pytest.raises(ParameterError, match=f"Got {workers} instead"):
         ThreadBackend(workers)
+
+
+# --- what lasts from run to run ------------------------------------------------------
+
+
+class Counting(OneBlasThread):
+    """Counts how often it was started and ended."""
+
+    def __init__(self) -> None:
+        self.started = self.ended = 0
+        self.enough = True
+
+    def _start(self, stack: ExitStack) -> None:
+        self.started += 1
+        stack.callback(self._count_end)
+
+    def _count_end(self) -> None:
+        self.ended += 1
+
+    def _suffices(self) -> bool:
+        return self.enough
+
+
+def test_what_was_started_lasts_as_long_as_it_is_told_to():
+    backend = Counting()
+    with backend.lasting():
+        for _ in range(3):
+            with backend, backend:
+                assert (backend.started, backend.ended) == (1, 0)
+    assert (backend.started, backend.ended) == (1, 1)
+    with backend:
+        assert backend.started == 2
+    assert backend.ended == 2
+
+
+def test_it_is_started_anew_after_an_error_or_for_a_larger_run():
+    backend = Counting()
+    with backend.lasting():
+        with pytest.raises(ValueError, match="lost"), backend:
+            raise ValueError("lost")
+        assert backend.ended == 1
+        with backend:
+            backend.enough = False
+        with backend:
+            assert (backend.started, backend.ended) == (3, 2)

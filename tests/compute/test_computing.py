@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 
 import dask
 import dask_jobqueue  # noqa: F401 - whose defaults must be there before they are changed
@@ -16,7 +17,12 @@ from napari_cnmf.compute import (
     choose,
     make_backend,
 )
-from napari_cnmf.compute.job_script import cluster_options, job_name, seconds_of
+from napari_cnmf.compute.job_script import (
+    cluster_options,
+    job_bytes,
+    job_name,
+    seconds_of,
+)
 from napari_cnmf.compute.parameters import SlurmParameters
 from napari_cnmf.errors import ParameterError
 
@@ -117,19 +123,23 @@ def test_dasks_own_configuration_holds_unless_something_else_is_said(tmp_path):
         "jobqueue.slurm.worker-extra-args": ["--lifetime", "9m"],
     }
     with dask.config.set(ours):
-        plain = cluster_options(SlurmParameters(), "name", tmp_path)
+        plain = cluster_options(SlurmParameters(), "name", tmp_path, 10**9)
         said = SlurmParameters(cores=2, memory="3GB", prologue="a; b")
-        other = cluster_options(said, "name", tmp_path)
-    assert (plain["cores"], plain["memory"]) == (6, "7GB")
+        other = cluster_options(said, "name", tmp_path, 10**9)
+        sizes = [
+            job_bytes(parameters, None) for parameters in (SlurmParameters(), said)
+        ]
+    assert sizes == [7 * 10**9, 3 * 10**9]
+    assert (plain["cores"], plain["memory"]) == (6, "1000000000B")
     assert plain["job_script_prologue"][-1] == "module load conda"
     assert plain["worker_extra_args"].count("--lifetime") == 1
     assert plain["scheduler_options"]["host"] == "127.0.0.1"
-    assert (other["cores"], other["memory"]) == (2, "3GB")
+    assert other["cores"] == 2
     assert other["job_script_prologue"][-2:] == ["a", "b"]
 
 
 def test_certificates_are_for_their_owners_eyes_only(tmp_path):
-    options = cluster_options(SlurmParameters(), "name", tmp_path)
+    options = cluster_options(SlurmParameters(), "name", tmp_path, 10**9)
     assert options["protocol"] == "tls://"
     files = list(tmp_path.iterdir())
     assert len(files) == 3
@@ -137,21 +147,19 @@ def test_certificates_are_for_their_owners_eyes_only(tmp_path):
 
 
 def test_nothing_is_encrypted_only_if_that_was_said(tmp_path):
-    options = cluster_options(SlurmParameters(encrypted=False), "name", tmp_path)
+    options = cluster_options(SlurmParameters(encrypted=False), "name", tmp_path, 10**9)
     assert (options["protocol"], options["security"]) == ("tcp://", None)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_memory_of_a_job_follows_from_what_its_tasks_take(tmp_path):
-    def memory(*settings: str, **given) -> str:
-        slurm = Computing().with_settings(settings).slurm
-        options = cluster_options(slurm, "name", tmp_path, **given)
-        return options["memory"]
+def test_the_memory_of_a_job_follows_from_what_its_tasks_take():
+    def memory_gb(*settings: str, needs: Callable[[int], int] | None = None) -> float:
+        return job_bytes(Computing().with_settings(settings).slurm, needs) / 1e9
 
-    def needs(n_tasks: int) -> int:
+    def two_gb(n_tasks: int) -> int:
         return 2_000_000_000 * n_tasks
 
-    assert memory("slurm.cores=2", "slurm.encrypted=false") == "8GB"
-    assert memory("slurm.cores=3", tasks_bytes=needs) == "9000MB"
-    assert memory("slurm.cores=3", tasks_bytes=lambda n: n) == "1000MB"
-    assert memory("slurm.memory=5GB", tasks_bytes=needs) == "5GB"
+    assert memory_gb("slurm.cores=2") == 8
+    assert memory_gb("slurm.cores=3", needs=two_gb) == 9
+    assert memory_gb("slurm.cores=3", needs=lambda n: n) == 1
+    assert memory_gb("slurm.memory=5GB", needs=two_gb) == 5

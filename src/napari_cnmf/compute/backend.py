@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Event
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -63,6 +63,9 @@ class Backend(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+    def lasting(self) -> AbstractContextManager[None]:
+        """Keep what was started between the runs in this context."""
 
     def run(
         self,
@@ -126,14 +129,18 @@ class OneBlasThread(KeepsScratch):
     #: Bytes that so many tasks at a time take; a run says so before it enters.
     tasks_bytes: Callable[[int], int] | None = None
     _depth = 0
+    _lasts = False
+    _started: ExitStack | None = None
 
     def __enter__(self) -> Self:
-        if not self._depth:
+        if self._started is not None and not self._depth and not self._suffices():
+            self._end()
+        if self._started is None:
             with ExitStack() as stack:
                 blas = threadpool_limits(1, user_api="blas")
                 stack.callback(blas.restore_original_limits)
                 self._start(stack)
-                self._ends = stack.pop_all()
+                self._started = stack.pop_all()
         self._depth += 1
         return self
 
@@ -144,8 +151,34 @@ class OneBlasThread(KeepsScratch):
         trace: TracebackType | None,
     ) -> None:
         self._depth -= 1
-        if not self._depth:
-            self._ends.__exit__(kind, error, trace)
+        if not self._depth and (error is not None or not self._lasts):
+            self._end(kind, error, trace)
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """See `Backend.lasting`; after an error, all is started anew."""
+        self._lasts = True
+        try:
+            yield
+        finally:
+            self._lasts = False
+            if not self._depth:
+                self._end()
+
+    def _end(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """End what was started."""
+        started, self._started = self._started, None
+        if started is not None:
+            started.__exit__(kind, error, trace)
+
+    def _suffices(self) -> bool:
+        """Whether what was started for an earlier run is enough for the next."""
+        return True
 
     def _start(self, stack: ExitStack) -> None:
         """Start what the tasks need; what ends it again goes onto the stack."""

@@ -48,7 +48,7 @@ def cluster_options(
     parameters: SlurmParameters,
     name: str,
     folder: Path,
-    tasks_bytes: Callable[[int], int] | None = None,
+    memory_bytes: int,
 ) -> dict[str, Any]:
     """Return the arguments of `dask_jobqueue.SLURMCluster`.
 
@@ -59,11 +59,10 @@ def cluster_options(
         Of the jobs.
     folder : Path
         For certificates and logs, seen by all nodes.
-    tasks_bytes : callable, optional
-        Bytes that so many tasks at a time take.
+    memory_bytes : int
+        Of a job, see `job_bytes`.
     """
     cores = parameters.cores or _configured("cores") or _CORES
-    memory = parameters.memory or _configured("memory") or _enough(cores, tasks_bytes)
     walltime = parameters.walltime or _configured("walltime")
     local = parameters.local_folder or _configured("local-directory")
     return {
@@ -72,7 +71,7 @@ def cluster_options(
         "walltime": walltime,
         "cores": cores,
         "processes": 1,
-        "memory": _size(memory),
+        "memory": f"{memory_bytes}B",
         "interface": parameters.interface,
         "job_name": name,
         "job_extra_directives": _directives(parameters.directives),
@@ -87,25 +86,35 @@ def cluster_options(
     }
 
 
-def _size(memory: str) -> str:
-    """Return a size of memory, if dask can read it."""
+def job_bytes(
+    parameters: SlurmParameters, tasks_bytes: Callable[[int], int] | None
+) -> int:
+    """Return the memory of a job: as told, or what its tasks take.
+
+    Raises
+    ------
+    ParameterError
+        If what was told is no size.
+    """
     from dask.utils import parse_bytes
 
+    memory = parameters.memory or _configured("memory")
+    if memory is None:
+        return _enough(parameters.cores or _configured("cores") or _CORES, tasks_bytes)
     try:
-        parse_bytes(memory)
+        return int(parse_bytes(memory))
     except ValueError as error:
         raise ParameterError(
             "The 'slurm.memory' parameter must be a number and its unit, such as 8GB. "
             f"Got '{memory}' instead."
         ) from error
-    return memory
 
 
-def _enough(cores: int, tasks_bytes: Callable[[int], int] | None) -> str:
+def _enough(cores: int, tasks_bytes: Callable[[int], int] | None) -> int:
     """Return the memory of a job that follows from what its tasks take."""
     if tasks_bytes is None:
-        return f"{_GB_PER_CORE * cores}GB"
-    return f"{max(_SPARE * tasks_bytes(cores), _LEAST_BYTES) / 1e6:.0f}MB"
+        return _GB_PER_CORE * 10**9 * cores
+    return int(max(_SPARE * tasks_bytes(cores), _LEAST_BYTES))
 
 
 def _prologue(given: str | None) -> list[str]:

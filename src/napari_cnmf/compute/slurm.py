@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from napari_cnmf.compute.cluster import ClusterBackend, Sender, our_dask
-from napari_cnmf.compute.job_script import cluster_options, jobqueue
+from napari_cnmf.compute.job_script import cluster_options, job_bytes, jobqueue
 from napari_cnmf.compute.parameters import SlurmParameters
 from napari_cnmf.compute.queue import Job, end_jobs, jobs_named, require_acceptable
 from napari_cnmf.compute.watch import JobWatch
@@ -61,7 +61,7 @@ class SlurmBackend(ClusterBackend):
     @property
     def dashboard_link(self) -> str | None:
         """Address of the dashboard on this machine, None if it is off."""
-        if not self._parameters.dashboard or not self._depth:
+        if not self._parameters.dashboard or self._started is None:
             return None
         return str(self._cluster.dashboard_link)
 
@@ -92,11 +92,16 @@ class SlurmBackend(ClusterBackend):
         client = Client(self._cluster, set_as_default=False, direct_to_workers=True)
         return stack.enter_context(client)
 
+    def _suffices(self) -> bool:
+        """Whether the jobs have as much memory as tasks now need."""
+        return job_bytes(self._parameters, self.tasks_bytes) <= self._job_bytes
+
     def _cluster_of(self, stack: ExitStack) -> SLURMCluster:
         """Start a scheduler whose workers will be jobs."""
         stack.enter_context(_folder_of_run(self._shared))
+        self._job_bytes = job_bytes(self._parameters, self.tasks_bytes)
         options = cluster_options(
-            self._parameters, self.name, self._shared, self.tasks_bytes
+            self._parameters, self.name, self._shared, self._job_bytes
         )
         return stack.enter_context(jobqueue().SLURMCluster(**options))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from napari_cnmf.compute import Backend, Progress, ProgressEvent
+from napari_cnmf.compute import Backend, Progress, ProgressEvent, local_backend
 from napari_cnmf.errors import CancelledError, CnmfError, OutputError
 from napari_cnmf.formats.registry import readable_suffixes
 from napari_cnmf.formats.results import Result
@@ -142,7 +142,9 @@ def run_batch(  # noqa: PLR0913 - all choices of a batch in one call
     """
     book = _Book(entries, folder, title, progress)
     book.write()
-    with logged_to(folder / LOG):
+    backend = backend or local_backend()
+    # Jobs on a cluster wait in a queue: they serve all movies.
+    with logged_to(folder / LOG), backend.lasting():
         for place, entry in enumerate(entries):
             book.begin(place)
             try:

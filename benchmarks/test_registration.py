@@ -1,7 +1,7 @@
 """Parts of the registration of 512 x 512 frames on one core, 48 frames at a time.
 
-`pytest -n 0 benchmarks/test_registration.py --benchmark-group-by=group`; their ratio to two
-Fourier transforms of a frame is what `registration_speed.py` prints.
+`pytest -n 0 benchmarks/test_registration.py --benchmark-group-by=group`; their ratio
+to two Fourier transforms of a frame is what `registration_speed.py` prints.
 """
 
 from __future__ import annotations

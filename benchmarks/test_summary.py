@@ -1,8 +1,8 @@
 """The other parts of the fused pass, on one core: codes, sums, bins, store.
 
-`pytest -n 0 benchmarks/test_summary.py --benchmark-group-by=group` prints seconds per block
-of 126 frames of 512 x 512. The goals: all statistics within 76 ms (0.6 ms a frame),
-writing within 100 ms (0.8 ms a frame).
+`pytest -n 0 benchmarks/test_summary.py --benchmark-group-by=group` prints seconds per
+block of 126 frames of 512 x 512. The goals: all statistics within 76 ms (0.6 ms a
+frame), writing within 100 ms (0.8 ms a frame).
 """
 
 from __future__ import annotations

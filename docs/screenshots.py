@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ import tifffile  # noqa: E402
 
 from napari_cnmf.compute.queue import Job  # noqa: E402
 from napari_cnmf.pipeline.folder import RunFolder  # noqa: E402
+from napari_cnmf.pipeline.runner import rerun  # noqa: E402
+from napari_cnmf.report.compared import examples  # noqa: E402
+from napari_cnmf.report.comparison import draw_comparison  # noqa: E402
 from napari_cnmf.simulation import SimulationParameters, simulate  # noqa: E402
 from napari_cnmf.widgets.docks.queue import State  # noqa: E402
 from napari_cnmf.widgets.docks.traces import TracesWidget  # noqa: E402
@@ -94,6 +98,7 @@ def _take_all(folder: Path) -> None:
             TracesWidget(viewer), name="Traces", area="bottom"
         )
         _take_window(viewer, folder / "window.png")
+    _take_comparison(viewer, folder)
     _take_batch(viewer, folder / "batch.png")
     viewer.close()
 
@@ -110,6 +115,25 @@ def _take_registration(viewer: napari.Viewer, motion: QWidget, path: Path) -> No
     _press(motion, "Movies side by side")
     viewer.window.remove_dock_widget(plot)
     _settle()
+
+
+def _take_comparison(viewer: napari.Viewer, folder: Path) -> None:
+    """Compare the open result with one that was merged less and begun otherwise."""
+    workspace = session(viewer).workspace
+    other = Path("mouse-7-variance")
+    shutil.copytree(workspace.folder.path, other)
+    settings = {"init.method": "variance", "merge.min_correlation": 0.95}
+    rerun("fit", other, settings, until="dff")
+    with _opened(viewer, "Compare") as dock:
+        dock.sides[1].path.setText(str(other))
+        _press(dock, "Compare")
+        _wait_for_job(viewer)
+        states = dock.comparison.matching.states
+        dock.select(max(examples(dock.comparison), key=lambda k: states[k] == "split"))
+        _take_window(viewer, folder / "compare.png")
+        picture = draw_comparison(dock.comparison)
+        picture.savefig("comparison.png", dpi=90)
+    _save(Image.open("comparison.png"), folder / "comparison.png")
 
 
 def _take_batch(viewer: napari.Viewer, path: Path) -> None:

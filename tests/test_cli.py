@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from caiman_values import assert_same
 from example_values import make_components
 from tiny_movies import RATE_HZ, leftovers, simulation, write_tif
 
@@ -27,6 +28,7 @@ from napari_cnmf.compute import ProgressEvent
 from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import load
 from napari_cnmf.movie.shifts import Shifts
+from napari_cnmf.pipeline.importing import import_result
 from napari_cnmf.pipeline.runner import run
 from napari_cnmf.recipe import Recipe
 
@@ -435,6 +437,53 @@ def test_csv_is_a_folder_of_tables(finished, tmp_path):
     with (out / "cells.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(load(finished / "results.h5").components)
+
+
+@pytest.mark.parametrize("options", [[], ["--accepted"]])
+def test_caiman_gets_the_cells_of_a_run_and_gives_them_back(
+    finished, tmp_path, options
+):
+    path = tmp_path / "caiman.hdf5"
+    arguments = ["--format", "caiman", "--output", str(path), *options]
+    assert main(["export", str(finished), *arguments]) == 0
+    cells = load(finished / "results.h5").components
+    expected = cells.select(cells.accepted) if options else cells
+    assert_same(import_result(path).components, expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"), [("mat", "mat"), ("rois", "zip"), ("npz", "npz")]
+)
+def test_a_result_of_caiman_is_written_in_other_formats(
+    finished, tmp_path, capsys, kind, ending
+):
+    theirs, path = tmp_path / "caiman.hdf5", tmp_path / f"cells.{ending}"
+    arguments = ["--format", "caiman", "--output", str(theirs)]
+    assert main(["export", str(finished), *arguments]) == 0
+    arguments = ["--format", kind, "--output", str(path)]
+    assert main(["export", str(theirs), *arguments]) == 0
+    assert f"Written: {path}" in capsys.readouterr().out
+    assert path.stat().st_size > 1000
+
+
+def test_nwb_is_not_written_without_the_time_of_the_recording(
+    finished, tmp_path, capsys
+):
+    arguments = ["--format", "nwb", "--output", str(tmp_path / "cells.nwb")]
+    assert main(["export", str(finished), *arguments]) == 2
+    assert_one_sentence(capsys.readouterr().err, "give it with --session-start 2026")
+    assert main(["export", str(finished), *arguments, "--session-start", "now"]) == 2
+    assert_one_sentence(capsys.readouterr().err, "is no date and time")
+
+
+def test_a_result_of_caiman_is_described(finished, tmp_path, capsys):
+    path = tmp_path / "caiman.hdf5"
+    arguments = ["--format", "caiman", "--output", str(path)]
+    assert main(["export", str(finished), *arguments]) == 0
+    capsys.readouterr()
+    assert main(["info", str(path)]) == 0
+    cells = load(finished / "results.h5").components
+    assert f"{cells.accepted.sum()} accepted" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["tif", "h5"])

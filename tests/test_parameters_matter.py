@@ -20,6 +20,7 @@ import tifffile
 
 from napari_cnmf.compute import SerialBackend, silent
 from napari_cnmf.errors import CnmfError
+from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import MovieInfo, Result, digest
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
@@ -112,10 +113,13 @@ CASES = {
     "input.first_frame": Case(12),
     "input.last_frame": Case(150),
     "input.frame_step": Case(2),
+    "input.per_file": Case(True, {"input.last_frame": 60}, "two_files"),
     "input.top": Case(3),
     "input.bottom": Case(3),
     "input.left": Case(3),
     "input.right": Case(3),
+    "input.resample_space": Case(0.7),
+    "input.resample_time": Case(0.5),
     "input.max_missing": Case(0.01, movie="gaps"),
     "store.bin_s": Case(0.3),
     "store.noise_steps": Case(4.0),
@@ -263,6 +267,12 @@ class Movies:
         frames = self.frames.copy()
         frames[60:180:40] = frames[60:180:40, ::-1, ::-1]
         return Movie.from_array(frames, frame_rate_hz=30.0)
+
+    def two_files(self) -> Movie:
+        paths = [self.folder / "first.tif", self.folder / "second.tif"]
+        for path, frames in zip(paths, np.split(self.frames, 2), strict=True):
+            tifffile.imwrite(path, frames, photometric="minisblack")
+        return open_movie(paths, frame_rate_hz=30.0)
 
     def datasets(self) -> Path:
         path = self.folder / "datasets.h5"

@@ -45,6 +45,7 @@ FILES = [
     "registered.zarr",
     "report.png",
     "results.h5",
+    "results.previous.h5",
     "run.log",
 ]
 ALL_STAGES = ["correct", "fit", "refit", "evaluate", "dff"]

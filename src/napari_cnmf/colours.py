@@ -11,6 +11,8 @@ ACCEPTED = "#2f9fe0"
 REJECTED = "#e8743b"
 #: For single cells; none is near the colour of rejected ones.
 CELL_COLOURS = (ACCEPTED, "#0fa67c", "#9a78e6", "#e069ad", "#c99a1c")
+#: Of the first and the second of two results.
+COMPARED = (ACCEPTED, CELL_COLOURS[4])
 
 
 def cell_colour(cell_id: int) -> str:

@@ -20,7 +20,10 @@ from napari_cnmf.origin import Fate, Origin
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a component can be rejected: one bit of `Quality.flags`."""
+    """Why a component can be rejected: one bit of `Quality.flags`.
+
+    A verdict that was taken over from another program has no score: "".
+    """
 
     bit: int
     name: str
@@ -47,6 +50,7 @@ REASONS = (
     Reason(15, "elongated", "eccentricity", "it is too long for its width"),
     Reason(16, "unlike a neuron", "neuron_probability", "it has not a neuron's shape"),
     Reason(17, "neuron floor", "neuron_probability", "it is far from a neuron's shape"),
+    Reason(18, "imported verdict", "", "the program that found it rejected it"),
 )
 
 
@@ -142,13 +146,14 @@ class Quality:
         """Sentences that say why component `k` is rejected by the rule."""
         found = []
         for reason in REASONS:
-            if self.flags[k] >> reason.bit & 1:
+            if not self.flags[k] >> reason.bit & 1:
+                continue
+            figures = ""
+            if reason.score:
                 value = float(getattr(self, reason.score)[k])
                 limit = self.limits[reason.name]
-                found.append(
-                    f"{reason.name}: {value:.3g} against a limit of {limit:.3g}; "
-                    f"{reason.sentence}"
-                )
+                figures = f"{value:.3g} against a limit of {limit:.3g}; "
+            found.append(f"{reason.name}: {figures}{reason.sentence}")
         return found
 
     def noted(self, k: int) -> list[Note]:

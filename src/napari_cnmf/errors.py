@@ -22,6 +22,20 @@ class MissingFileError(InputError, FileNotFoundError):
     """A file or folder is not there."""
 
 
+class DamagedResultError(InputError):
+    """A result file is not what was written.
+
+    Attributes
+    ----------
+    can_go_back : bool
+        Whether there is a whole one of the state before its last stage.
+    """
+
+    def __init__(self, message: str, can_go_back: bool = False) -> None:
+        super().__init__(message)
+        self.can_go_back = can_go_back
+
+
 class ChoiceError(InputError):
     """A file holds several movies, and it was not said which one to take.
 

@@ -29,6 +29,9 @@ class StageRecord:
     key : str
         Digest of all that decides the outcome, see `napari_cnmf.pipeline.keys`; "" if
         something failed, or of a package that knew no keys: the stage is run again.
+    finished : str
+        When it was done, in ISO 8601 with the time zone; not part of the record's
+        identity, and "" of a package that did not note it.
     """
 
     stage: str
@@ -37,6 +40,7 @@ class StageRecord:
     versions: dict[str, str]
     seconds: float = field(default=0.0, compare=False)
     key: str = ""
+    finished: str = field(default="", compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -25,10 +25,11 @@ from napari_cnmf.cnmf.parameters import (
     TemporalParameters,
 )
 from napari_cnmf.cnmf.proposals.resolve import resolved
-from napari_cnmf.errors import InputError, MissingFileError, ParameterError
+from napari_cnmf.errors import MissingFileError, ParameterError
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.caiman_parameters import settings_from_caiman
 from napari_cnmf.motion.parameters import MotionParameters
+from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.parameters import (
     INDICATORS,
     AcquisitionParameters,
@@ -89,15 +90,11 @@ class Recipe(ParameterGroups):
             If a parameter is unknown or its value is not allowed.
         """
         path = Path(path)
-        try:
+        if not path.exists():
+            raise MissingFileError(f"There is no recipe file {path}.")
+        remedy = "correct it, or print a fresh one with 'napari-cnmf recipe'"
+        with named_damage(str(path), "a recipe", remedy):
             return cls.from_toml(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise MissingFileError(f"There is no recipe file {path}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise InputError(
-                f"{path} cannot be read as a recipe ({error}); correct it, or print "
-                "a fresh one with 'napari-cnmf recipe'."
-            ) from error
 
     @classmethod
     def from_toml(cls, text: str) -> Recipe:

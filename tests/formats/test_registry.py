@@ -11,7 +11,11 @@ import tifffile
 
 from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.registry import natural_key, readable_suffixes
+from napari_cnmf.formats.registry import (
+    is_movie_folder,
+    natural_key,
+    readable_suffixes,
+)
 
 
 @pytest.fixture
@@ -178,3 +182,12 @@ def test_folders_in_a_list_follow_one_another(tmp_path, array):
             _saved(tmp_path / day / f"{i}.tif", frame)
     movie = open_movie([tmp_path / "monday", tmp_path / "tuesday"])
     np.testing.assert_array_equal(movie.read(), array)
+
+
+def test_a_folder_is_a_movie_by_its_name_or_by_the_movies_in_it(tmp_path, array):
+    for name in ("a.zarr", "tables", "frames"):
+        (tmp_path / name).mkdir()
+    np.save(tmp_path / "tables" / "F.npy", np.ones((9, 20)))
+    _saved(tmp_path / "frames" / "1.tif", array)
+    found = {path.name for path in tmp_path.iterdir() if is_movie_folder(path)}
+    assert found == {"a.zarr", "frames"}

@@ -51,6 +51,11 @@ def _subset(array):
     return movie.subset(slice(2, -1), slice(1, None), slice(0, -3))
 
 
+def _resampled(array):
+    twofold = array.repeat(2, axis=0).repeat(2, axis=1).repeat(2, axis=2)
+    return Movie.from_array(twofold).resampled(space=0.5, time=0.5)
+
+
 def _repaired(array):
     movie, _ = repair(
         Movie.from_array(
@@ -64,6 +69,7 @@ MAKERS = {
     "array": lambda folder, a: Movie.from_array(a),
     "converted array": lambda folder, a: Movie.from_array(a.astype(float)),
     "subset": lambda folder, a: _subset(a),
+    "resampled": lambda folder, a: _resampled(a),
     "repaired": lambda folder, a: _repaired(a),
     "plain tif": lambda folder, a: _tif(folder / "a.tif", a),
     "big-endian tif": lambda folder, a: _tif(folder / "a.tif", a, byteorder=">"),

@@ -305,7 +305,7 @@ def test_damaged_compressed_data_name_the_frame(tmp_path, array):
         file.write(bytes(size))
     movie = open_movie(path)
     np.testing.assert_array_equal(movie.read(slice(0, 5)), array[:5])
-    with pytest.raises(InputError, match=r"Frame 5 of a\.tif cannot be decoded"):
+    with pytest.raises(InputError, match=r"Frame 5 of a\.tif cannot be read"):
         movie.read()
 
 

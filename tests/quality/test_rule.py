@@ -106,10 +106,11 @@ def test_all_that_is_wrong_is_said():
     assert reasons(judged) == expected
 
 
-def test_every_reason_has_its_own_bit_and_a_score():
+def test_every_reason_has_its_own_bit_and_those_of_a_rule_a_score():
     assert len({reason.bit for reason in REASONS}) == len(REASONS)
+    limits = {c.limit for criteria in CRITERIA.values() for c in criteria}
     for reason in REASONS:
-        assert reason.score in GOOD
+        assert (reason.score in GOOD) == (reason.name in limits)
 
 
 @pytest.mark.parametrize("rule", CRITERIA)

@@ -11,7 +11,9 @@ import pytest
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.caiman_parameters import read_caiman
+from napari_cnmf.formats.caiman_results import import_caiman
 from napari_cnmf.formats.results import load
+from napari_cnmf.formats.suite2p import import_suite2p
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.outlines import write_outlines
 from napari_cnmf.widgets.docks.export import ExportWidget
@@ -42,15 +44,32 @@ def test_without_cells_nothing_can_be_written(viewer, qtbot):
 def test_all_is_written_and_the_folder_is_linked(dock, found_folder, qtbot):
     for box in dock.boxes:
         box.setChecked(True)
+    dock.session_start.setText("2026-05-01T12:00:00+02:00")
     dock.write()
     wait(dock, qtbot)
     folder = found_folder.path / "export"
     names = {name for export in EXPORTS for name in export.files}
-    assert {file.name for file in folder.iterdir()} == names
+    files = (file for file in folder.rglob("*") if file.is_file())
+    assert {file.relative_to(folder).as_posix() for file in files} == names
+    cells = dock.workspace.components
+    assert len(import_caiman(folder / "caiman.hdf5").components) == len(cells)
+    assert len(import_suite2p(folder).components) == len(cells)
     assert folder.as_uri() in dock.done.text()
     assert Recipe.load(folder / "recipe.toml") == Recipe.from_toml(
         load(found_folder.result).recipe
     )
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-05-01T12:00:00"])
+def test_nwb_is_not_written_without_the_time_of_the_recording(dock, text):
+    place = next(i for i, export in enumerate(EXPORTS) if export.is_dated)
+    assert not dock.session_start.isEnabled()
+    dock.boxes[place].setChecked(True)
+    assert dock.session_start.isEnabled()
+    dock.session_start.setText(text)
+    dock.write()
+    assert not dock.session.jobs.running
+    assert "2026-05-01T12:00:00+02:00" in dock.message
 
 
 def test_rejected_cells_can_be_left_out(dock, found_folder, qtbot):
@@ -157,7 +176,7 @@ def test_parameters_of_caiman_are_taken_over(dock, tmp_path, name):
 def test_what_is_no_dictionary_gives_one_sentence(tmp_path, text):
     path = tmp_path / "params.py"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"params\.py holds no dictionary"):
+    with pytest.raises(InputError, match=r"params\.py cannot be read as a dictionary"):
         read_caiman(path)
 
 

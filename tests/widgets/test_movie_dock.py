@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from qtpy.QtGui import QDropEvent
 from tiny_movies import write_tif
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.formats.previous import keep_previous
 from napari_cnmf.formats.results import load, save
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder
@@ -288,3 +290,23 @@ def test_the_list_of_layers_is_live_and_ends_with_the_dock(viewer, qtbot):
     with qtbot.waitSignal(dock.destroyed):
         pass
     viewer.layers.clear()
+
+
+def test_from_a_damaged_result_one_goes_back_to_the_state_before(
+    dock, found_folder, tmp_path, qtbot
+):
+    folder = RunFolder(tmp_path / "damaged")
+    former = load(found_folder.result)
+    save(former, folder.result)
+    keep_previous(folder.result)
+    save(former, folder.result, overwrite=True)
+    os.truncate(folder.result, 5000)
+    dock.open_result(folder.result)
+    wait(dock, qtbot)
+    assert "results.previous.h5" in dock.message
+    assert not dock.go_back.isHidden()
+    dock.go_back.click()
+    wait(dock, qtbot)
+    assert dock.go_back.isHidden()
+    assert dock.workspace.result.movie == former.movie
+    assert dock.workspace.folder == folder

@@ -194,6 +194,16 @@ def test_a_part_of_the_movie_lies_where_it_was_cut_from(viewer, scene, result):
     assert viewer.dims.current_step[0] == 12
 
 
+def test_an_average_covers_the_pixels_that_it_was_made_of():
+    part = Recipe().with_settings({"input.top": 4, "input.resample_space": 0.5}).input
+    place = layers.Place(None, None, part.origin, 1 / part.resample_space)
+    assert place.scale.tolist() == [1, 2, 2]
+    # Of rows 4 and 5, and of columns 0 and 1: its middle lies between them.
+    assert place.to_world((0, 0)).tolist() == [4.5, 0.5]
+    known = layers.Place(15.0, (3.0, 3.0), part.origin, 1 / part.resample_space)
+    assert known.to_world((0, 0)).tolist() == [4.5 * 1.5, 0.5 * 1.5]
+
+
 def test_the_view_moves_to_a_cell(viewer, scene, result):
     scene.workspace.set_result(result)
     scene.centre_on(9)

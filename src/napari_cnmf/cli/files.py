@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 from napari_cnmf.cli.console import columns, say, working
@@ -12,15 +15,26 @@ from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats import hdf5, tif
 from napari_cnmf.formats.movies import export_movie
-from napari_cnmf.formats.results import Result, digest, load
-from napari_cnmf.formats.tables import export_csv, export_npz
+from napari_cnmf.formats.results import Result, digest
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.importing import import_result, is_foreign
 from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.pipeline.stages import registered_movie
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.facts import motion_rows
 
+#: Where the function lies that writes a format.
+EXPORTERS = {
+    "npz": ("formats.tables", "export_npz"),
+    "csv": ("formats.tables", "export_csv"),
+    "caiman": ("formats.caiman_results", "export_caiman"),
+    "suite2p": ("formats.suite2p", "export_suite2p"),
+    "nwb": ("formats.nwb_results", "export_nwb"),
+    "mat": ("formats.matlab", "export_mat"),
+    "rois": ("report.imagej_rois", "export_rois"),
+}
+_TIMED = "export_nwb"
 MOVIE_ENDINGS = {"tif": tif.SUFFIXES, "h5": hdf5.SUFFIXES}
 
 
@@ -30,15 +44,36 @@ def print_recipe(_: Namespace) -> None:
 
 
 def export(options: Namespace) -> None:
-    """Write a result as npz or as CSV tables, or its movie as tif or HDF5."""
-    folder = RunFolder(options.folder)
-    result = load(folder.result)
+    """Write a result in another format, or its movie as tif or HDF5."""
+    result = import_result(options.folder)
     if options.format in MOVIE_ENDINGS:
-        _export_movie(folder, result, options)
+        _export_movie(RunFolder(options.folder), result, options)
     else:
-        write = export_npz if options.format == "npz" else export_csv
-        write(result, options.output, accepted_only=options.accepted)
+        module, name = EXPORTERS[options.format]
+        write = getattr(import_module(f"napari_cnmf.{module}"), name)
+        asked = {"session_start": _session_start(options)} if name == _TIMED else {}
+        write(_chosen(result, options), options.output, **asked)
     say(f"Written: {options.output}")
+
+
+def _chosen(result: Result, options: Namespace) -> Result:
+    """Leave rejected components out, if that was asked for."""
+    cells = result.components
+    if cells is None or not options.accepted:
+        return result
+    return replace(result, components=cells.select(cells.accepted))
+
+
+def _session_start(options: Namespace) -> datetime:
+    """When the recording began, which NWB must know."""
+    from napari_cnmf.formats.nwb_time import session_time
+
+    if options.session_start is None:
+        raise InputError(
+            "A file of --format nwb states when the recording began; give it with "
+            "--session-start 2026-05-01T12:00:00+02:00."
+        )
+    return session_time(options.session_start)
 
 
 def _export_movie(folder: RunFolder, result: Result, options: Namespace) -> None:
@@ -65,13 +100,12 @@ def describe(options: Namespace) -> None:
 
 
 def _result_at(path: Path) -> Result | None:
-    """Load a result from its folder or file; None if it is something else."""
-    inside = RunFolder(path).result
-    if inside.exists():
-        return load(inside)
-    if path.is_file() and path.suffix.lower() in {".h5", ".hdf5"}:
+    """Read a result, of ours or of others; None if it is something else."""
+    if RunFolder(path).result.exists() or is_foreign(path):
+        return import_result(path)
+    if path.is_file() and path.suffix.lower() in {".h5", ".hdf5", ".nwb"}:
         with suppress(InputError):  # then it is a movie
-            return load(path)
+            return import_result(path)
     return None
 
 
@@ -97,13 +131,24 @@ def _describe_movie(movie: Movie) -> None:
 
 def _describe_result(result: Result) -> None:
     """Write what a result holds."""
-    rows = [("movie", movie_line(result)), *motion_rows(result)]
+    rows = [("movie", movie_line(result)), *_part_rows(result), *motion_rows(result)]
     rows += [("cells", cells_line(result)), *_reason_rows(result)]
     rows += _note_rows(result)
     rows += [(r.stage, f"{r.seconds:.2f} s") for r in result.stages]
     rows.append(("complete", "yes" if result.complete else "no, stages are missing"))
     rows.append(("SHA-256", digest(result)))
     columns(rows)
+
+
+def _part_rows(result: Result) -> list[tuple[str, str]]:
+    """Say which part of the recording is used, if not all of it as it is."""
+    recipe = Recipe.from_toml(result.recipe)
+    chosen = [
+        f"{name}={value}"
+        for name, value, *_ in recipe.differences(Recipe())
+        if name.startswith("input.")
+    ]
+    return [("part", ", ".join(chosen))] if chosen else []
 
 
 def _reason_rows(result: Result) -> list[tuple[str, str]]:
@@ -115,10 +160,10 @@ def _reason_rows(result: Result) -> list[tuple[str, str]]:
     for reason in REASONS:
         count = int((quality.flags >> reason.bit & 1).sum())
         if count:
-            limit = quality.limits[reason.name]
-            rows.append(
-                (f"  {reason.name}", f"{count:>4}  ({reason.score}, limit {limit:g})")
-            )
+            held = ""
+            if reason.score:
+                held = f"  ({reason.score}, limit {quality.limits[reason.name]:g})"
+            rows.append((f"  {reason.name}", f"{count:>4}{held}"))
     return rows
 
 

@@ -14,6 +14,8 @@ _STAGES = {
     "dff": "compute dF/F again",
 }
 
+_FORMATS = ("npz", "csv", "caiman", "suite2p", "nwb", "mat", "rois", "tif", "h5")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
@@ -30,6 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_apply(commands)
     _add_info(commands)
     _add_export(commands)
+    _add_import(commands)
+    _add_compare(commands)
+    _add_clean(commands)
     recipe = commands.add_parser("recipe", help="print a commented default recipe")
     recipe.set_defaults(module="files", function="print_recipe")
     _add_demo(commands)
@@ -124,15 +129,114 @@ def _add_info(commands: argparse._SubParsersAction) -> None:
 def _add_export(commands: argparse._SubParsersAction) -> None:
     """Add the command that writes a result in another format."""
     export = commands.add_parser("export", help="write a result in another format")
-    export.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
-    export.add_argument("--format", choices=("npz", "csv", "tif", "h5"), required=True)
-    _add_output(export, "file to write, or the folder for csv", required=True)
+    export.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR|FILE",
+        help="result of a run, or of another program",
+    )
+    export.add_argument("--format", choices=_FORMATS, required=True)
+    _add_output(export, "file to write, or the folder for csv, suite2p", required=True)
     export.add_argument(
         "--accepted",
         action="store_true",
-        help="leave rejected components out of npz and csv",
+        help="leave rejected components out; not of a movie (tif, h5)",
+    )
+    export.add_argument(
+        "--session-start",
+        metavar="TIME",
+        help="when the recording began, for nwb: 2026-05-01T12:00:00+02:00",
     )
     export.set_defaults(module="files", function="export")
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
+    """Add the command that takes over a result of another program."""
+    taken = commands.add_parser("import", help="take over another program's result")
+    taken.add_argument(
+        "path",
+        type=Path,
+        metavar="FILE|DIR",
+        help="what CaImAn or suite2p saved; NWB",
+    )
+    _add_output(taken, "folder for the result", required=True)
+    taken.add_argument(
+        "--frame-rate",
+        type=float,
+        metavar="HZ",
+        help="frames per second, where the other program does not state it",
+    )
+    taken.add_argument(
+        "--movie",
+        type=Path,
+        nargs="+",
+        metavar="MOVIE",
+        help="the registered movie that the cells were found in, to score them by",
+    )
+    taken.add_argument(
+        "--apply-shifts",
+        action="store_true",
+        help="the movie is as recorded: move it back by the shifts of the result",
+    )
+    _add_settings(taken)
+    _add_computing(taken)
+    _add_overwrite(taken)
+    taken.set_defaults(module="importing", function="import_foreign")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    """Add the command that compares two results."""
+    compare = commands.add_parser(
+        "compare", help="say which cells of one result are which of another"
+    )
+    for letter, name in (("A", "first"), ("B", "second")):
+        compare.add_argument(
+            name,
+            type=Path,
+            metavar=letter,
+            help="result of a run, or what CaImAn or suite2p saved",
+        )
+    compare.add_argument(
+        "--movie",
+        type=Path,
+        nargs="+",
+        metavar="MOVIE",
+        help="files whose mean is drawn behind the contours",
+    )
+    compare.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="folder for a table and a picture (default: only tell)",
+    )
+    compare.set_defaults(module="compare", function="compare_results")
+
+
+def _add_clean(commands: argparse._SubParsersAction) -> None:
+    """Add the commands that remove what results do not need, and go back to one."""
+    clean = commands.add_parser("clean", help="remove what results do not need")
+    clean.add_argument(
+        "folders", type=Path, nargs="*", metavar="DIR", help="results of runs"
+    )
+    clean.add_argument(
+        "--all",
+        action="store_true",
+        help="also what an unfinished run goes on with, and the result before its "
+        "last stage",
+    )
+    clean.add_argument(
+        "--user", action="store_true", help="also compiled kernels of this user"
+    )
+    clean.add_argument(
+        "--dry-run", action="store_true", help="say how much it is, remove nothing"
+    )
+    clean.set_defaults(module="clean", function="clean")
+    restore = commands.add_parser(
+        "restore", help="go back from a damaged result to that before its last stage"
+    )
+    restore.add_argument("folder", type=Path, metavar="DIR", help="result of a run")
+    restore.set_defaults(module="clean", function="restore")
 
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:

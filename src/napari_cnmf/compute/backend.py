@@ -38,6 +38,7 @@ class Backend(Protocol):
     """
 
     memory_gb: float | None
+    cache_gb: float
     scratch: Scratch
 
     tasks_bytes: Callable[[int], int] | None

@@ -76,6 +76,7 @@ def make_backend(computing: Computing, folder: str | Path | None = None) -> Back
     """
     backend = _chosen(computing, folder)
     backend.memory_gb = computing.compute.memory_gb
+    backend.cache_gb = computing.compute.cache_gb
     return backend
 
 

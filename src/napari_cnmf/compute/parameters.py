@@ -41,6 +41,16 @@ class ComputeParameters(Parameters):
         low=0.5,
         high=100_000,
     )
+    cache_gb: float = param(
+        10.0,
+        "What the folder 'cache' of a result may hold once a run is done: searches "
+        "that another run with other parameters need not make again. What is oldest "
+        "is removed first.",
+        unit="GB",
+        low=0.0,
+        high=100_000,
+        advanced=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

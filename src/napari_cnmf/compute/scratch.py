@@ -82,11 +82,14 @@ class KeepsScratch:
     ----------
     memory_gb : float or None
         What a run may use on this machine; None leaves it a share of what is free.
+    cache_gb : float
+        What a run may leave in the cache of its folder.
     scratch : Scratch
         Without a limit, unless the run sets one.
     """
 
     memory_gb: float | None = None
+    cache_gb = 10.0
     scratch = Scratch()
 
     def empty(

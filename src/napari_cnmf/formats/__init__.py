@@ -3,7 +3,28 @@
 Importing a format's module registers its reader; nothing else does.
 """
 
-from napari_cnmf.formats import hdf5, tif
+from napari_cnmf.formats import (
+    caiman_mmap,
+    hdf5,
+    n5_movies,
+    numpy_movies,
+    nwb_movies,
+    scanbox,
+    tif,
+    video_movies,
+    zarr_movies,
+)
 from napari_cnmf.formats.registry import open_movie
 
-__all__ = ["hdf5", "open_movie", "tif"]
+__all__ = [
+    "caiman_mmap",
+    "hdf5",
+    "n5_movies",
+    "numpy_movies",
+    "nwb_movies",
+    "open_movie",
+    "scanbox",
+    "tif",
+    "video_movies",
+    "zarr_movies",
+]

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.movie.damage import named_damage
 
 #: Ours serve the same purpose, in another unit or by another method.
 _DIFFERENT = frozenset(
@@ -107,14 +108,10 @@ def read_caiman(path: Path) -> dict[str, Any]:
     InputError
         If the file holds no dictionary.
     """
-    try:
+    remedy = "give CaImAn's parameters as JSON, or as a Python file that sets them"
+    with named_damage(path.name, "a dictionary of parameters", remedy):
         text = path.read_text(encoding="utf-8")
         return dict(json.loads(text) if path.suffix == ".json" else _last_value(text))
-    except (OSError, ValueError, SyntaxError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path.name} holds no dictionary of parameters ({error}); give CaImAn's "
-            "parameters as JSON, or as a Python file that sets them."
-        ) from error
 
 
 def _last_value(text: str) -> Any:
@@ -148,11 +145,24 @@ def settings_from_caiman(
     settings: dict[str, Any] = {}
     unknown = []
     for key, value in _flattened(values):
-        found = converters[key](value) if key in converters else {}
+        found = _converted(converters[key], key, value) if key in converters else {}
         settings |= found
         if not found:
             unknown.append(key)
     return _completed(settings), unknown
+
+
+def _converted(
+    converter: Callable[[Any], dict[str, Any]], key: str, value: Any
+) -> dict[str, Any]:
+    """Return our settings for a value, which may be anything."""
+    try:
+        return converter(value)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ParameterError(
+            f"CaImAn's parameter {key} is {value!r}, which has no meaning here "
+            f"({error}); correct it, or leave it out."
+        ) from error
 
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -153,6 +153,8 @@ def _evaluated(result: Result) -> tuple[Components, Quality]:
 def _evaluation(result: Result) -> str:
     """Tell one evaluation from all others: its cells, and its record with the time."""
     records = [asdict(r) for r in result.stages if r.stage == "evaluate"]
+    for record in records:
+        del record["finished"]  # older packages did not note it
     ids = () if result.components is None else result.components.ids.tolist()
     return digest(ids, records)
 
@@ -166,7 +168,14 @@ def _read(path: Path) -> Curation | None:
     """Read a curation file; one that is damaged gives a warning."""
     try:
         return _parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (
+        OSError,
+        ArithmeticError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         logger.warning(
             "the decisions in %s cannot be read (%s) and are left aside; copy the file "
             "again, or delete it",

@@ -1,4 +1,8 @@
-"""HDF5 movies: one dataset (T, Y, X) of a file."""
+"""HDF5 movies: one dataset (T, Y, X) of a file.
+
+MATLAB's files of version 7.3 are HDF5, too, with the axes of every array reversed:
+its (y, x, t) is stored as (t, x, y), so rows and columns are swapped back here.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,20 @@ import h5py
 import numpy as np
 
 from napari_cnmf.errors import ChoiceError, InputError
+from napari_cnmf.formats.attributes import (
+    RATE_NAMES,
+    stated_pixel_size,
+    stated_rate,
+)
+from napari_cnmf.formats.axes import PLAIN, TRANSPOSED, View
 from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.movie.damage import named_damage
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
-RATE_NAMES = ("frame_rate_hz", "frame_rate", "fr", "fps")
-SIZE_NAME = "pixel_size_um"
+#: Taken where several datasets could be the movie; CaImAn's default, too.
+USUAL_NAME = "mov"
+#: What MATLAB keeps for itself: the insides of cell arrays and objects.
+MATLABS_OWN = ("#refs#", "#subsystem#")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,33 +45,39 @@ class DatasetFrames:
         Frames, rows and columns (T, Y, X).
     dtype : numpy.dtype
         Type of a pixel, in native byte order.
+    view : View
+        Where the movie lies in the dataset.
     """
 
     path: Path
     dataset: str
     shape: tuple[int, int, int]
     dtype: np.dtype
+    view: View = PLAIN
 
     def read(
         self, frames: slice, rows: slice = slice(None), cols: slice = slice(None)
     ) -> np.ndarray:
         """Return a freshly owned block (n, y, x)."""
-        with _opened(self.path) as file:
-            block = file[self.dataset][frames, rows, cols]
-        return np.asarray(block, dtype=self.dtype)
+        with opened(self.path) as file:
+            block = self.view.take(file[self.dataset], frames, rows, cols)
+        return np.ascontiguousarray(block, dtype=self.dtype)
+
+
+def dataset_frames(
+    path: Path, dataset: h5py.Dataset, view: View = PLAIN
+) -> DatasetFrames:
+    """Return the frames of a dataset of an open file."""
+    shape, dtype = view.shape(dataset.shape), dataset.dtype.newbyteorder("=")
+    return DatasetFrames(path, dataset.name, shape, dtype, view)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
     """Open a file for as long as needed, and name it in whatever fails meanwhile."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{path.name} cannot be read as HDF5 ({error}); it may be damaged or still "
-            "being written: copy or save it again."
-        ) from error
+    remedy = "copy or save it again, once it is no longer being written"
+    with named_damage(path.name, "HDF5", remedy), h5py.File(path, "r") as file:
+        yield file
 
 
 @contextmanager
@@ -74,7 +93,7 @@ def new_file(path: Path) -> Iterator[h5py.File]:
         raise error.__cause__ or error.__context__ or error from None
 
 
-@register_reader("HDF5", SUFFIXES, h5py.is_hdf5)
+@register_reader("HDF5", SUFFIXES, h5py.is_hdf5, can_crash=True)
 def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
     """Open one HDF5 file.
 
@@ -83,14 +102,43 @@ def read_hdf5(path: Path, options: ReadOptions) -> OpenedFile:
     path : Path
         The file.
     options : ReadOptions
-        `dataset` is heeded; without it, the only dataset that can be a movie is taken.
+        `dataset` is heeded; without it, the only dataset that can be a movie is
+        taken, or of several the one named ``mov``.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         dataset = _chosen_dataset(file, path, options.dataset)
-        rate, size = _stated_rate(dataset), _stated_pixel_size(dataset)
-        dtype = dataset.dtype.newbyteorder("=")
-        source = DatasetFrames(path, dataset.name, dataset.shape, dtype)
+        rate = stated_rate(dataset.attrs, file.attrs)
+        size = stated_pixel_size(dataset.attrs)
+        source = dataset_frames(path, dataset)
     return OpenedFile(source, rate, size, source.dataset)
+
+
+@register_reader("MATLAB", (".mat",), Path.is_file, seldom_a_movie=True, can_crash=True)
+def read_matlab(path: Path, options: ReadOptions) -> OpenedFile:
+    """Open one file that MATLAB saved with ``-v7.3``: the array (y, x, t) in it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; a scalar named ``frame_rate`` or the like tells the frame rate.
+    options : ReadOptions
+        As for `read_hdf5`.
+    """
+    if not h5py.is_hdf5(path):
+        raise InputError(
+            f"{path.name} is not a MATLAB file of version 7.3, the only one that can "
+            "be read piece by piece; save it in MATLAB with "
+            "save(FILE, 'movie', '-v7.3')."
+        )
+    with opened(path) as file:
+        dataset = _chosen_dataset(file, path, options.dataset)
+        scalars = {
+            name: file[name][()]
+            for name in RATE_NAMES
+            if isinstance(file.get(name), h5py.Dataset) and file[name].size == 1
+        }
+        source = dataset_frames(path, dataset, TRANSPOSED)
+    return OpenedFile(source, stated_rate(scalars), None, source.dataset)
 
 
 def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Dataset:
@@ -105,6 +153,9 @@ def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datas
                 f"those it has: {listed}."
             )
         return dataset
+    if len(fitting) > 1:
+        usual = [dataset for dataset in fitting if dataset.name == f"/{USUAL_NAME}"]
+        fitting = usual or fitting
     if len(fitting) != 1:
         raise ChoiceError(
             f"{path.name} holds {len(fitting)} datasets of frames x rows x columns "
@@ -116,12 +167,16 @@ def _chosen_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datas
 
 
 def _movie_datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
-    """Yield the datasets below a group that can be a movie."""
-    for item in group.values():
-        if isinstance(item, h5py.Group):
-            yield from _movie_datasets(item)
-        elif isinstance(item, h5py.Dataset) and _is_movie(item):
-            yield item
+    """Yield the datasets below a group that can be a movie, no group twice."""
+    found: list[h5py.Dataset] = []
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        own = name.startswith(MATLABS_OWN)
+        if isinstance(item, h5py.Dataset) and not own and _is_movie(item):
+            found.append(item)
+
+    group.visititems(look)
+    return iter(found)
 
 
 def _is_movie(dataset: h5py.Dataset) -> bool:
@@ -132,22 +187,3 @@ def _is_movie(dataset: h5py.Dataset) -> bool:
         and min(dataset.shape[1:]) > 1
         and dataset.shape[0] > 0
     )
-
-
-def _stated_rate(dataset: h5py.Dataset) -> float | None:
-    """Return the frame rate among the attributes of the dataset or of the file."""
-    for attributes in (dataset.attrs, dataset.file.attrs):
-        for name in RATE_NAMES:
-            rate = np.asarray(attributes.get(name, np.nan))
-            if rate.size == 1 and rate.dtype.kind in "iuf" and 0 < rate < np.inf:
-                return float(rate.item())
-    return None
-
-
-def _stated_pixel_size(dataset: h5py.Dataset) -> tuple[float, float] | None:
-    """Return height and width of a pixel among the attributes of the dataset."""
-    size = np.asarray(dataset.attrs.get(SIZE_NAME, np.nan))
-    is_pair = size.shape == (2,) and size.dtype.kind in "iuf"
-    if not is_pair or not np.all((size > 0) & (size < np.inf)):
-        return None
-    return float(size[0]), float(size[1])

@@ -22,6 +22,7 @@ from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import InputError, OutputError, ParameterError
 from napari_cnmf.formats import hdf5, tif
 from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.attributes import SIZE_NAME
 from napari_cnmf.formats.results import is_result
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.blocks import block_frames
@@ -194,6 +195,6 @@ def _write_hdf5(
         if movie.frame_rate_hz is not None:
             dataset.attrs["fr"] = movie.frame_rate_hz
         if movie.pixel_size_um is not None:
-            dataset.attrs[hdf5.SIZE_NAME] = movie.pixel_size_um
+            dataset.attrs[SIZE_NAME] = movie.pixel_size_um
         for t, frame in enumerate(frames):
             dataset[t] = frame

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from napari_cnmf.errors import InputError
 from napari_cnmf.formats.raw import require_bytes
+from napari_cnmf.movie.damage import named_damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class EncodedFrames:
         shape = (len(numbers), len(wanted_rows), len(range(width)[cols]))
         block = np.empty(shape, self.dtype)
         frame = np.zeros(self.field_shape, self.dtype)
-        with FileIO(self.path) as file:
+        with named_damage(self.path.name, "TIFF"), FileIO(self.path) as file:
             for out, t in zip(block, numbers, strict=True):
                 self._decode_into(frame, file, t, wanted_rows)
                 out[:] = frame[rows, cols]
@@ -79,13 +79,8 @@ class EncodedFrames:
                 continue
             file.seek(self.offsets[t, k])
             data = file.read(self.sizes[t, k])
-            try:
+            with named_damage(f"Frame {t} of {self.path.name}", "TIFF"):
                 piece = self._decode(data, k)[0][0, :, :, 0]
-            except (ValueError, RuntimeError, OSError, TypeError) as error:
-                raise InputError(
-                    f"Frame {t} of {self.path.name} cannot be decoded ({error}); the "
-                    "file may be damaged: copy or save it again."
-                ) from error
             target = frame[top:bottom, left : left + piece.shape[1]]
             target[:] = piece[: target.shape[0], : target.shape[1]]
 

@@ -9,19 +9,23 @@ be pickled and used by several threads.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from napari_cnmf.errors import InputError
 
+COLUMNS_AT_A_TIME = 16
 
-def require_bytes(path: Path, ends: np.ndarray) -> None:
+
+def require_bytes(path: Path, ends: np.ndarray | int) -> None:
     """Refuse a file that is shorter than where its pieces end, in bytes."""
-    size, end = path.stat().st_size, int(ends.max(initial=0))
+    size = path.stat().st_size
+    end = ends if isinstance(ends, int) else int(ends.max(initial=0))
     if size < end:
         raise InputError(
             f"{path.name} is truncated: it has {size} bytes, but its header promises "
@@ -85,27 +89,110 @@ class RawFrames:
         with FileIO(self.path) as file:
             if block.shape[2] == width:
                 for run in _runs(starts, block[:1].nbytes):
-                    self._fill(file, int(starts[run.start]), block[run])
+                    _fill(file, int(starts[run.start]), block[run])
             else:
                 scratch = np.empty((shape[1], width), self.stored_dtype)
                 for frame, start in zip(block, starts.tolist(), strict=True):
-                    self._fill(file, start, scratch)
+                    _fill(file, start, scratch)
                     frame[:] = scratch[:, cols]
         return _to_native(block)
 
-    def _fill(self, file: FileIO, start: int, out: np.ndarray) -> None:
-        """Read a contiguous array from a place in the file."""
-        view = out.reshape(-1).view(np.uint8).data
-        file.seek(start)
-        while view:
-            # The system may hand over less than was asked for (2 GiB at most).
-            count = file.readinto(view)
-            if not count:
-                raise InputError(
-                    f"{self.path.name} ends before byte {start + out.nbytes}: it was "
-                    "cut short after it had been opened; open it again."
-                )
-            view = view[count:]
+    def of(self, frames: slice) -> RawFrames:
+        """Return a part of the frames."""
+        return replace(self, offsets=self.offsets[frames])
+
+
+@dataclass(frozen=True, eq=False)
+class PixelTraces:
+    """A movie that lies uncompressed in a file, one pixel's trace after another.
+
+    A block takes a piece of the file for each of its pixels, column by column.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    start : int
+        Byte at which the first trace begins.
+    stored_shape : (int, int, int)
+        Columns, rows and frames (X, Y, T), in C order.
+    stored_dtype : numpy.dtype
+        Type of a pixel in the file, with its byte order.
+    """
+
+    path: Path
+    start: int
+    stored_shape: tuple[int, int, int]
+    stored_dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        nbytes = prod(self.stored_shape) * self.stored_dtype.itemsize
+        require_bytes(self.path, self.start + nbytes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns (T, Y, X)."""
+        width, height, n_frames = self.stored_shape
+        return n_frames, height, width
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel, in native byte order."""
+        return self.stored_dtype.newbyteorder("=")
+
+    def read(
+        self, frames: slice, rows: slice = slice(None), cols: slice = slice(None)
+    ) -> np.ndarray:
+        """Return a freshly owned block (n, y, x)."""
+        n_frames, height, width = self.shape
+        t, y, x = range(n_frames)[frames], range(height)[rows], range(width)[cols]
+        block = np.empty((len(t), len(y), len(x)), self.stored_dtype)
+        if block.size:
+            with FileIO(self.path) as file:
+                # A few columns at a time: their transposition stays in the cache.
+                for first in range(0, len(x), COLUMNS_AT_A_TIME):
+                    part = slice(first, first + COLUMNS_AT_A_TIME)
+                    traces = self._traces(file, t, y, x[part])
+                    block[:, :, part] = traces.transpose(2, 1, 0)
+        return _to_native(block)
+
+    def _traces(self, file: FileIO, t: range, y: range, x: range) -> np.ndarray:
+        """Return the traces (x, y, t) of some columns."""
+        n_frames, height, _ = self.shape
+        n_read, itemsize = t[-1] - t[0] + 1, self.stored_dtype.itemsize
+        traces = np.empty((len(x) * len(y), n_read), self.stored_dtype)
+        pixels = np.add.outer(np.array(x) * height, np.array(y)).reshape(-1)
+        starts = self.start + (pixels * n_frames + t[0]) * itemsize
+        for run in _runs(starts, n_read * itemsize):
+            _fill(file, int(starts[run.start]), traces[run])
+        return traces.reshape(len(x), len(y), n_read)[:, :, :: t.step]
+
+
+def contiguous_frames(
+    path: Path, start: int, shape: tuple[int, ...], stored_dtype: np.dtype
+) -> RawFrames:
+    """Return frames that lie one after the other from a byte of a file on."""
+    n_frames, height, width = shape
+    frame_bytes = height * width * stored_dtype.itemsize
+    # Before an offset is noted for each: a header may promise any number of frames.
+    require_bytes(path, start + n_frames * frame_bytes)
+    offsets = start + np.arange(n_frames, dtype=np.int64) * frame_bytes
+    return RawFrames(path, offsets, (height, width), stored_dtype)
+
+
+def _fill(file: FileIO, start: int, out: np.ndarray) -> None:
+    """Read a contiguous array from a place in the file."""
+    view = out.reshape(-1).view(np.uint8).data
+    file.seek(start)
+    while view:
+        # The system may hand over less than was asked for (2 GiB at most).
+        count = file.readinto(view)
+        if not count:
+            raise InputError(
+                f"{Path(str(file.name)).name} ends before byte {start + out.nbytes}: "
+                "it was cut short after it had been opened; open it again."
+            )
+        view = view[count:]
 
 
 def _runs(starts: np.ndarray, size: int) -> Iterator[slice]:

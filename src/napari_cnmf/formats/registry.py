@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from napari_cnmf.errors import ChoiceError, InputError, MissingFileError
+from napari_cnmf.formats.guard import require_harmless
+from napari_cnmf.formats.limits import require_possible
 from napari_cnmf.movie import ChainSource, FileSpan, FrameSource, Movie, native
+from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.fingerprint import fingerprint_of_files
 
 
@@ -66,13 +69,20 @@ class Reader:
     suffixes: tuple[str, ...]
     recognises: Callable[[Path], bool]
     read: ReadFile
+    seldom_a_movie: bool
+    can_crash: bool
 
 
 _READERS: list[Reader] = []
 
 
 def register_reader(
-    name: str, suffixes: tuple[str, ...], recognises: Callable[[Path], bool]
+    name: str,
+    suffixes: tuple[str, ...],
+    recognises: Callable[[Path], bool],
+    *,
+    seldom_a_movie: bool = False,
+    can_crash: bool = False,
 ) -> Callable[[ReadFile], ReadFile]:
     """Make the decorated function the reader of a format.
 
@@ -84,10 +94,18 @@ def register_reader(
         In lower case, with the dot.
     recognises : callable
         Whether the content of a path (often its first bytes) is of this format.
+    seldom_a_movie : bool
+        Whether such files mostly hold something else. Beside a movie of another
+        format, as in the folder of a recording, they are not taken for movies.
+    can_crash : bool
+        Whether its library can end or hang the process on damaged files: they are
+        then tried in another one first, see `guard.py`.
     """
 
     def register(read: ReadFile) -> ReadFile:
-        _READERS.append(Reader(name, suffixes, recognises, read))
+        _READERS.append(
+            Reader(name, suffixes, recognises, read, seldom_a_movie, can_crash)
+        )
         return read
 
     return register
@@ -135,6 +153,7 @@ def open_movie(
         chosen, options = of_one_channel(chosen, options)
     opened = [_open_file(path, options) for path in chosen]
     names = [path.name for path in chosen]
+    _require_one_part(opened, names)
     source = _joined([file.source for file in opened], names)
     _require_frames(source, names)
     if frame_rate_hz is None:
@@ -155,6 +174,12 @@ def open_movie(
 def readable_suffixes() -> tuple[str, ...]:
     """Return the suffixes of all formats that can be opened."""
     return tuple(suffix for reader in _READERS for suffix in reader.suffixes)
+
+
+def is_movie_folder(folder: Path) -> bool:
+    """Whether a folder is a movie by itself, or holds files that mostly are movies."""
+    readers = map(_reader_of, [folder, *folder.iterdir()])
+    return any(reader and not reader.seldom_a_movie for reader in readers)
 
 
 def natural_key(path: Path) -> list[tuple[bool, int, str]]:
@@ -209,19 +234,21 @@ def _files_of(path: Path) -> list[Path]:
 
 def _files_of_folder(folder: Path) -> list[Path]:
     """Return the movie files of a folder in natural order."""
-    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    formats = {reader.name for path in files if (reader := _reader_of(path))}
-    if not formats:
+    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    found = [(path, reader) for path in entries if (reader := _reader_of(path))]
+    if not found:
         raise InputError(
-            f"The folder {folder} holds no movie: none of its {len(files)} entries "
+            f"The folder {folder} holds no movie: none of its {len(entries)} entries "
             f"ends with {', '.join(readable_suffixes())}; choose another folder."
         )
+    found = [pair for pair in found if not pair[1].seldom_a_movie] or found
+    formats = {reader.name for _, reader in found}
     if len(formats) > 1:
         raise InputError(
             f"The folder {folder} holds movies of several formats "
             f"({', '.join(sorted(formats))}); list the files that you want."
         )
-    return sorted((path for path in files if _reader_of(path)), key=natural_key)
+    return sorted((path for path, _ in found), key=natural_key)
 
 
 def _reader_of(path: Path) -> Reader | None:
@@ -230,14 +257,9 @@ def _reader_of(path: Path) -> Reader | None:
     return next((reader for reader in _READERS if name.endswith(reader.suffixes)), None)
 
 
-def _open_file(path: Path, options: ReadOptions) -> OpenedFile:
+def read_file(path: Path, options: ReadOptions) -> OpenedFile:
     """Open one file with the reader that its suffix and its content call for."""
-    reader = _reader_of(path)
-    if reader is None:
-        raise InputError(
-            f"{path.name} is of no known movie format; formats that can be read end "
-            f"with {', '.join(readable_suffixes())}: convert the file to one of them."
-        )
+    reader = _known_reader(path)
     if not reader.recognises(path):
         content = "is empty" if path.stat().st_size == 0 else "is something else"
         raise InputError(
@@ -247,9 +269,43 @@ def _open_file(path: Path, options: ReadOptions) -> OpenedFile:
     return reader.read(path, options)
 
 
+def _open_file(path: Path, options: ReadOptions) -> OpenedFile:
+    """Open one file that may be damaged, or claim the impossible."""
+    reader = _known_reader(path)
+    with named_damage(path.name, reader.name):
+        if reader.can_crash:
+            require_harmless(path, "movie", **asdict(options))
+        file = read_file(path, options)
+        require_possible(file.source, path)
+    return file
+
+
+def _known_reader(path: Path) -> Reader:
+    """Return the reader for a path's suffix."""
+    reader = _reader_of(path)
+    if reader is None:
+        raise InputError(
+            f"{path.name} is of no known movie format; formats that can be read end "
+            f"with {', '.join(readable_suffixes())}: convert the file to one of them."
+        )
+    return reader
+
+
 def _joined(sources: list[FrameSource], names: list[str]) -> FrameSource:
     """Return one source for all files."""
     return sources[0] if len(sources) == 1 else ChainSource(sources, names)
+
+
+def _require_one_part(opened: list[OpenedFile], names: list[str]) -> None:
+    """Refuse files of different channels or planes: they do not follow one another."""
+    for file, name in zip(opened, names, strict=True):
+        parts = {opened[0].selection, file.selection}
+        if len(parts) > 1 and any(p.startswith(("channel", "plane")) for p in parts):
+            raise InputError(
+                f"{names[0]} holds {opened[0].selection or 'all'}, but {name} holds "
+                f"{file.selection or 'all'}, which are not mixed into one movie; list "
+                "the files of one channel and plane."
+            )
 
 
 def _require_frames(source: FrameSource, names: list[str]) -> None:

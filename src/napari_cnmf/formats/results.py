@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +19,20 @@ import h5py
 from napari_cnmf.components import Components
 from napari_cnmf.compute.kept import Failure
 from napari_cnmf.compute.scratch import Empty, in_memory
-from napari_cnmf.errors import InputError, MissingFileError, OutputError
+from napari_cnmf.errors import (
+    CnmfError,
+    DamagedResultError,
+    InputError,
+    MissingFileError,
+    OutputError,
+)
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.curation import folded_in, with_curation
+from napari_cnmf.formats.guard import require_harmless, trust
 from napari_cnmf.formats.hdf5 import new_file
-from napari_cnmf.formats.layout import restored
-from napari_cnmf.leaves import leaves
+from napari_cnmf.formats.layout import read_leaves, write_leaves
+from napari_cnmf.formats.previous import previous_path
+from napari_cnmf.leaves import Leaf, leaves, restored
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.registration import Registration
@@ -34,6 +43,12 @@ from napari_cnmf.provenance import digest as sha256
 
 FORMAT = "napari-cnmf result"
 VERSION = 1
+
+#: Version -> what makes the leaves of a file of it those of the next version.
+UPGRADES: dict[int, Callable[[dict[str, Leaf]], dict[str, Leaf]]] = {}
+
+# What reading a file raises that was cut short or changed.
+_DAMAGES = (LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 #: What differs between two runs that found the same: names, times, versions.
 _CIRCUMSTANCES = (
@@ -243,6 +258,7 @@ def save(result: Result, path: str | Path, *, overwrite: bool = False) -> Result
         new_file(temporary) as file,
     ):
         _write(whole, file)
+    trust(path, "hdf5")
     return whole
 
 
@@ -260,7 +276,9 @@ def load(path: str | Path, *, empty: Empty = in_memory) -> Result:
     MissingFileError
         If there is none.
     InputError
-        If it is damaged, of a newer version, or no result of this package.
+        If it is of a newer version, or no result of this package.
+    DamagedResultError
+        If it is damaged; the sentence names the last good state, if there is one.
     """
     return with_curation(_read(Path(path), empty), path)
 
@@ -273,9 +291,10 @@ def load_head(path: str | Path) -> Result:
 def is_result(path: str | Path) -> bool:
     """Whether a file is a result of this package, by its content."""
     try:
+        require_harmless(Path(path), "hdf5")
         with h5py.File(path, "r") as file:
             return bool(file.attrs.get("format") == FORMAT)
-    except OSError:
+    except _DAMAGES:
         return False
 
 
@@ -293,30 +312,52 @@ def _read(path: Path, empty: Empty, without: str = "") -> Result:
     if not path.exists():
         raise MissingFileError(f"There is no result file {path}; run the movie first.")
     try:
+        require_harmless(path, "hdf5")
         with h5py.File(path, "r") as file:
-            _check_format(file, path)
-            found: Result = restored(Result, file, empty, without)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError | OutputError):
+            version = _version(file, path)
+            content = read_leaves(file, empty, without)
+        for older in range(version, VERSION):
+            content = UPGRADES[older](content)
+        found: Result = restored(Result, content)
+    except _DAMAGES as error:
+        if isinstance(error, CnmfError):
             raise
-        raise InputError(
+        way_out, can_go_back = _way_out(path)
+        raise DamagedResultError(
             f"{path} cannot be read as a result of napari-cnmf ({error}); it may be "
-            "damaged: copy it again, or run the movie again."
+            f"damaged: {way_out}.",
+            can_go_back,
         ) from error
     return found
 
 
+def _way_out(path: Path) -> tuple[str, bool]:
+    """Say what can be done about a damaged file, and whether one can go back."""
+    previous = previous_path(path)
+    if not previous.exists():
+        return "copy it again, or run the movie again", False
+    try:
+        done = [record.stage for record in _read(previous, in_memory).stages]
+    except InputError:
+        return f"so is {previous.name}; copy them again, or run the movie again", False
+    former = f"the whole result as it was before (after {', '.join(done)})"
+    command = f"napari-cnmf restore {path.parent}"
+    return (
+        f"copy it again, or go back to {previous.name}, {former}, with '{command}'"
+    ), True
+
+
 def _write(result: Result, file: h5py.File) -> None:
-    """Write every field; not compressed, as gzip saves half and takes far longer."""
+    """Write every field, and what each array is."""
     file.attrs.update(format=FORMAT, version=VERSION)
-    for name, content in leaves(result):
-        dataset = file.create_dataset(name, data=content)
-        if name in AXES:
-            dataset.attrs["axes"], dataset.attrs["unit"] = AXES[name]
+    for dataset in write_leaves(result, file):
+        about = AXES.get(dataset.name.lstrip("/"))
+        if about is not None:
+            dataset.attrs["axes"], dataset.attrs["unit"] = about
 
 
-def _check_format(file: h5py.File, path: Path) -> None:
-    """Refuse files of others, and those of versions to come."""
+def _version(file: h5py.File, path: Path) -> int:
+    """Return the version of a file; refuse those of others, and those to come."""
     if file.attrs.get("format") != FORMAT:
         raise InputError(
             f"{path} is an HDF5 file but no result of napari-cnmf; give the "
@@ -328,3 +369,4 @@ def _check_format(file: h5py.File, path: Path) -> None:
             f"{path} has version {version} of the result format, this napari-cnmf "
             f"reads up to {VERSION}; install a newer napari-cnmf."
         )
+    return version

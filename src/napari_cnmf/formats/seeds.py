@@ -21,7 +21,9 @@ from scipy import ndimage
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.formats.atomic import replacing
+from napari_cnmf.formats.limits import MAX_FIELD_PX
 from napari_cnmf.formats.results import load
+from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.provenance import digest
 
 #: What marks cells: labels (Y, X), points (n, 2), footprints (pixels, K) or a result.
@@ -106,9 +108,10 @@ def as_labels(array: np.ndarray, name: str) -> np.ndarray:
         If it is no image of whole numbers.
     """
     image = np.squeeze(array)
-    image = image.max(axis=0) if image.ndim == 3 else image
+    image = image.max(axis=0) if image.ndim == 3 and image.size else image
     is_number = image.dtype.kind in "buif"
-    if image.ndim != 2 or not is_number or np.any(image != np.floor(image)):
+    is_image = image.ndim == 2 and image.size <= MAX_FIELD_PX
+    if not (is_image and is_number) or np.any(image != np.floor(image)):
         raise InputError(
             f"{name} holds {array.dtype} values of shape {array.shape}; labels are "
             "whole numbers, one image (Y, X) with 0 where there is no cell."
@@ -158,7 +161,7 @@ def copy_name(marks: np.ndarray | sp.csc_array) -> str:
 
 def _array(path: Path) -> np.ndarray | sp.csc_array:
     """Read the one array of a file."""
-    try:
+    with named_damage(str(path), "marks of cells", "save the labels or points again"):
         if path.suffix.lower() in IMAGES:
             return tifffile.imread(path)
         found = np.load(path, allow_pickle=False)
@@ -167,14 +170,11 @@ def _array(path: Path) -> np.ndarray | sp.csc_array:
         with found:
             names = list(found)
             if {"indices", "indptr"} <= set(names):
-                return sp.csc_array(sp.load_npz(path))
+                footprints = sp.csc_array(sp.load_npz(path))
+                footprints.check_format()  # a pixel outside would crash later
+                return footprints
             if len(names) == 1:
                 return found[names[0]]
-    except (OSError, ValueError, KeyError, EOFError, tifffile.TiffFileError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); it may be damaged: save the labels or "
-            "points again."
-        ) from error
     raise InputError(
         f"{path} holds several arrays ({', '.join(names)}), and one is expected; save "
         "the labels or points by themselves."
@@ -183,21 +183,17 @@ def _array(path: Path) -> np.ndarray | sp.csc_array:
 
 def _points(path: Path) -> np.ndarray:
     """Read the rows and columns of a table."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            names = {name.strip().lower(): name for name in table.fieldnames or ()}
-            # The last axes are rows and columns; one before them counts frames.
-            here = [pair for pair in _AXES if set(pair) <= set(names)]
-            rows = [
-                [float(row[names[axis]]) for axis in here[-1]] for row in table if here
-            ]
+    remedy = "save the points again, one number in each column"
+    with (
+        named_damage(str(path), "a table of points", remedy),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
+        table = csv.DictReader(file)
+        names = {name.strip().lower(): name for name in table.fieldnames or ()}
+        # The last axes are rows and columns; one before them counts frames.
+        here = [pair for pair in _AXES if set(pair) <= set(names)]
+        rows = [[float(row[names[axis]]) for axis in here[-1]] for row in table if here]
         points = np.array(rows, np.float64).reshape(-1, 2)
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise InputError(
-            f"{path} cannot be read as a table of points ({error}); save the points "
-            "again, one number in each column."
-        ) from error
     if not here:
         raise InputError(
             f"{path} has the columns {', '.join(names) or 'of an empty file'}; points "

@@ -53,7 +53,7 @@ def export_npz(
     OutputError
         If the file cannot be written.
     """
-    cells = _chosen(result, accepted_only)
+    cells = chosen_components(result, accepted_only)
     unknown = np.full(len(cells), np.nan, np.float32)
     quality, shifts = cells.quality, result.shifts
     arrays: dict[str, Any] = {
@@ -107,7 +107,7 @@ def export_csv(
     OutputError
         If a file cannot be written.
     """
-    cells = _chosen(result, accepted_only)
+    cells = chosen_components(result, accepted_only)
     traces = {
         "traces_raw.csv": cells.raw,
         "traces_denoised.csv": cells.denoised,
@@ -131,7 +131,7 @@ def export_csv(
                 write(file)
 
 
-def _chosen(result: Result, accepted_only: bool) -> Components:
+def chosen_components(result: Result, accepted_only: bool) -> Components:
     """Components to export."""
     if result.components is None:
         raise MissingStageError(

@@ -10,7 +10,6 @@ frames are decoded one by one as they are asked for.
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -21,6 +20,7 @@ import numpy as np
 import tifffile
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.formats import ome
 from napari_cnmf.formats.axes import choose_frames, stack_as_time
 from napari_cnmf.formats.metadata import (
     Acquisition,
@@ -42,16 +42,6 @@ _QUIETENING = Lock()
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# What tifffile raises on damaged files; its own error was no ValueError before 2026.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    struct.error,
-    tifffile.TiffFileError,
-)
-
 
 def has_tiff_signature(path: Path) -> bool:
     """Return whether a file begins as a TIFF does."""
@@ -70,21 +60,13 @@ def read_tif(path: Path, options: ReadOptions) -> OpenedFile:
     options : ReadOptions
         `channel` and `plane` are heeded.
     """
-    try:
-        # errstate: tifffile divides 0 by 0 in MetaMorph tags that Prairie View writes.
-        with (
-            _quiet_tifffile(),
-            np.errstate(all="ignore"),
-            tifffile.TiffFile(path, _multifile=False) as tif,
-        ):
-            return _opened(tif, path, options)
-    except InputError:
-        raise
-    except _DAMAGE as error:
-        raise InputError(
-            f"{path.name} cannot be read as a TIFF ({error}); it may be damaged: copy "
-            "or save it again."
-        ) from error
+    # errstate: tifffile divides 0 by 0 in MetaMorph tags that Prairie View writes.
+    with (
+        _quiet_tifffile(),
+        np.errstate(all="ignore"),
+        tifffile.TiffFile(path, _multifile=False) as tif,
+    ):
+        return _opened(tif, path, options)
 
 
 @contextmanager
@@ -104,14 +86,26 @@ def _opened(tif: tifffile.TiffFile, path: Path, options: ReadOptions) -> OpenedF
     series = _movie_series(tif, path)
     _require_grey(series, path)
     _require_whole(tif, series, path)
-    axes, grid = _scanimage_grid(tif) or stack_as_time(
-        path.name, *_grid_of(series), options
-    )
+    document = ome.document_of(tif, path)
+    axes, grid, part = _layout(tif, series, document, path)
+    if not _scanimage(tif):
+        axes = stack_as_time(path.name, axes, grid.shape, options)
     frames, selection = choose_frames(path.name, axes, grid, options)
-    found = _acquisition(tif, series.keyframe)
+    selection = ", ".join(filter(None, (part, selection)))
+    found = _acquisition(tif, series.keyframe, document)
     dtype = series.dtype.newbyteorder(tif.byteorder)
     source = _source(series, frames, path, dtype)
     return OpenedFile(source, found.frame_rate_hz, found.pixel_size_um, selection)
+
+
+def _layout(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, document: str, path: Path
+) -> tuple[str, np.ndarray, str]:
+    """Return the axes and frames of a file, and its part of a set of files."""
+    in_set = ome.layout_in_set(document, path.name)
+    if in_set is not None and in_set[0].max() < _grid_of(series)[1].size:
+        return ome.AXES, *in_set
+    return *(_scanimage_grid(tif) or _grid_of(series)), ""
 
 
 def _movie_series(tif: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSeries:
@@ -194,12 +188,14 @@ def _truncated(path: Path, n_pages: int) -> InputError:
     )
 
 
-def _acquisition(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Acquisition:
+def _acquisition(
+    tif: tifffile.TiffFile, page: tifffile.TiffPage, document: str
+) -> Acquisition:
     """Return what the file's metadata says about the acquisition."""
     if fields := _scanimage(tif):
         return scanimage_acquisition(fields, (page.imagelength, page.imagewidth))
-    if tif.ome_metadata:
-        return ome_acquisition(tif.ome_metadata)
+    if document:
+        return ome_acquisition(document)
     if tif.imagej_metadata:
         x, y = page.resolution
         return imagej_acquisition(tif.imagej_metadata, (y, x))

@@ -27,8 +27,14 @@ import imagecodecs
 import numpy as np
 
 from napari_cnmf.errors import InputError
+from napari_cnmf.movie.damage import named_damage
 
 _Window = tuple[slice, slice, slice]
+
+PIXELS = ("uint16", "uint32", "float32")
+#: Of a chunk, and of a frame; no movie comes near.
+MAX_BYTES = 2**28
+_KIND = "part of a registered movie", "register the movie again"
 
 COMPRESSOR, LEVEL, SHUFFLE = "lz4", 5, "shuffle"
 
@@ -105,7 +111,9 @@ class ChunkedArray:
         """Return the array that `create` described in a folder."""
         about = json.loads((path / "zarr.json").read_text())
         chunks = about["codecs"][0]["configuration"]["chunk_shape"]
-        return cls(path, tuple(about["shape"]), tuple(chunks), about["data_type"])
+        pixel = about["data_type"]
+        _require_layout(about["shape"], chunks, pixel)
+        return cls(path, tuple(about["shape"]), tuple(chunks), pixel)
 
     def write(self, first: int, block: np.ndarray) -> None:
         """Write the chunks of one block; blocks may be written in any order.
@@ -188,7 +196,8 @@ class ChunkedArray:
         ranges = zip((frames, rows, cols), self.shape, self.chunks, strict=True)
         along_t, along_y, along_x = (list(_cuts(*cut)) for cut in ranges)
         for t, to_t, from_t in along_t:
-            with self._opened(t) as (file, index):
+            name = str(self._shard(t))
+            with named_damage(name, *_KIND), self._opened(t) as (file, index):
                 for y, to_y, from_y in along_y:
                     for x, to_x, from_x in along_x:
                         _decode(file, index[y, x], tile)
@@ -211,6 +220,15 @@ class ChunkedArray:
                 f"The file {path} of a registered movie is missing; the folder was "
                 "changed after it was written: register the movie again."
             ) from error
+
+
+def _require_layout(shape: list[int], chunks: list[int], pixel: str) -> None:
+    """Refuse what `ChunkedArray.create` does not write, before it takes memory."""
+    is_whole = all(type(n) is int and n >= 0 for n in (*shape, *chunks))
+    if not (is_whole and len(shape) == len(chunks) == 3 and min(chunks) > 0):
+        raise ValueError(f"chunks of {chunks} in an array of {shape}")
+    if pixel not in PIXELS or max(prod(chunks), prod(shape[1:])) > MAX_BYTES // 4:
+        raise ValueError(f"chunks of {chunks} {pixel} in an array of {shape}")
 
 
 def _cuts(wanted: slice, length: int, size: int) -> Iterator[tuple[int, slice, slice]]:
@@ -241,4 +259,9 @@ def _decode(file: BinaryIO, place: np.ndarray, tile: np.ndarray) -> None:
     """Read and decompress one chunk into `tile`."""
     offset, size = place.tolist()
     file.seek(offset)
-    imagecodecs.blosc_decode(file.read(size), numthreads=1, out=tile.data.cast("B"))
+    data = file.read(size)
+    # Blosc believes the lengths in its header, and would read beyond the data.
+    n_bytes, _, n_packed = np.frombuffer(data, "<u4", 3, 4).tolist()
+    if (n_bytes, n_packed) != (tile.nbytes, len(data)):
+        raise ValueError("a chunk is not as long as it says")
+    imagecodecs.blosc_decode(data, numthreads=1, out=tile.data.cast("B"))

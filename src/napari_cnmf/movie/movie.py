@@ -8,6 +8,7 @@ Nothing is read until `Movie.read` is called, and nothing is ever written.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -15,7 +16,14 @@ import numpy as np
 
 from napari_cnmf.errors import InputError
 from napari_cnmf.movie.fingerprint import fingerprint_of, fingerprint_of_frames
-from napari_cnmf.movie.sources import ArraySource, SubsetSource, bounded, native
+from napari_cnmf.movie.resampled import MeanAxis, ResampledSource, as_factor
+from napari_cnmf.movie.sources import (
+    ArraySource,
+    ChainSource,
+    SubsetSource,
+    bounded,
+    native,
+)
 
 WHOLE = slice(None)
 
@@ -199,6 +207,103 @@ class Movie:
             fingerprint=fingerprint_of(self.fingerprint, *map(repr, window)),
         )
 
+    def subset_of_each(self, frames: slice) -> Movie:
+        """Return the frames that a slice chooses of each file, one after another.
+
+        Parameters
+        ----------
+        frames : slice
+            Counted from the first frame of each file; a file that has none of them is
+            left out. A movie that came from no file is taken as one.
+
+        Raises
+        ------
+        InputError
+            If nothing is left.
+        """
+        if len(self.files) < 2:
+            return self.subset(frames)
+        windows = [_within(file, frames) for file in self.files]
+        kept = [(file, w) for file, w in zip(self.files, windows, strict=True) if w]
+        if not kept:
+            raise InputError(
+                f"None of the {len(self.files)} files has any of the chosen frames; "
+                "choose earlier ones."
+            )
+        return self._chained(*zip(*kept, strict=True))
+
+    def _chained(
+        self, files: tuple[FileSpan, ...], windows: tuple[range, ...]
+    ) -> Movie:
+        """Return some frames of each of some files."""
+        _, height, width = self.shape
+        field, step = (slice(0, height, 1), slice(0, width, 1)), windows[0].step
+        parts = [slice(part.start, part.stop, step) for part in windows]
+        edges = [0, *accumulate(map(len, windows))]
+        spans = zip(files, edges, edges[1:], strict=False)
+        numbers = np.concatenate([np.arange(t.start, t.stop, step) for t in windows])
+        return replace(
+            self,
+            source=ChainSource(
+                [SubsetSource(self.source, part, *field) for part in parts],
+                [file.name for file in files],
+            ),
+            frame_rate_hz=self.frame_rate_hz and self.frame_rate_hz / step,
+            files=tuple(replace(f, first=i, stop=j) for f, i, j in spans),
+            left_out=tuple(np.flatnonzero(np.isin(numbers, self.left_out)).tolist()),
+            fingerprint=fingerprint_of(self.fingerprint, *map(repr, parts)),
+        )
+
+    def resampled(self, *, space: float = 1.0, time: float = 1.0) -> Movie:
+        """Return a movie of fewer, larger pixels and longer frames, still lazily.
+
+        Parameters
+        ----------
+        space : float
+            Pixels for each pixel along a side, above 0 and at most 1.
+        time : float
+            Frames for each frame, likewise; frame rate and pixel size follow.
+
+        Returns
+        -------
+        Movie
+            float32, int(T * time) frames of int(Y * space) x int(X * space) px: means
+            over areas and spans of time (see `napari_cnmf.movie.resampled`). A frame
+            belongs to the file in which it begins, and is left out if one of those
+            that it is the mean of is.
+
+        Raises
+        ------
+        ParameterError
+            If a factor is not allowed.
+        InputError
+            If nothing is left.
+        """
+        in_space, in_time = as_factor("space", space), as_factor("time", time)
+        if in_space == in_time == 1:
+            return self
+        source = ResampledSource.of(self.source, in_space, in_time)
+        if not all(source.shape):
+            raise InputError(
+                f"Resampled by {space:g} in space and {time:g} in time, nothing is "
+                f"left of {self.n_frames} frames of {self.field_shape[0]} x "
+                f"{self.field_shape[1]} px; use factors that are closer to 1."
+            )
+        rate, size, axis = self.frame_rate_hz, self.pixel_size_um, source.time
+        lost = {i for t in self.left_out for i, _ in axis.takers(t) if i < len(axis)}
+        return replace(
+            self,
+            source=source,
+            frame_rate_hz=rate and rate * float(in_time),
+            pixel_size_um=size
+            and (size[0] / float(in_space), size[1] / float(in_space)),
+            files=tuple(span for f in self.files if (span := _seen_after(f, axis))),
+            left_out=tuple(sorted(lost)),
+            fingerprint=fingerprint_of(
+                self.fingerprint, f"resampled {in_space} {in_time}"
+            ),
+        )
+
     def with_(self, **changes: Any) -> Movie:
         """Return the movie with some attributes replaced."""
         return replace(self, **changes)
@@ -229,3 +334,15 @@ def _seen_through(span: FileSpan, taken: slice) -> FileSpan | None:
         for edge in (span.first, span.stop)
     )
     return replace(span, first=first, stop=stop) if first < stop else None
+
+
+def _seen_after(span: FileSpan, axis: MeanAxis) -> FileSpan | None:
+    """Return a file's span among means of frames, None if none begins in it."""
+    first, stop = axis.begun_at(span.first), axis.begun_at(span.stop)
+    return replace(span, first=first, stop=stop) if first < stop else None
+
+
+def _within(file: FileSpan, frames: slice) -> range:
+    """Return the frames of a movie that a slice chooses of one of its files."""
+    part = bounded("frames", frames, file.stop - file.first)
+    return range(file.first, file.stop)[part]

@@ -101,6 +101,13 @@ class InputParameters(Parameters):
     frame_step: int = param(
         1, "Use every n-th frame.", low=1, high=1000, caiman="subindices"
     )
+    per_file: bool = param(
+        False,
+        "Whether first frame, last frame and step are those of each file of a "
+        "recording, instead of the whole recording's. A file that ends before is read "
+        "to its end.",
+        caiman="subindices",
+    )
     top: int = param(0, "Rows to leave out at the top.", unit="px", low=0, high=100_000)
     bottom: int = param(
         0, "Rows to leave out at the bottom.", unit="px", low=0, high=100_000
@@ -111,6 +118,22 @@ class InputParameters(Parameters):
     right: int = param(
         0, "Columns to leave out at the right.", unit="px", low=0, high=100_000
     )
+    resample_space: float = param(
+        1.0,
+        "Pixels along a side for each one recorded, as means over areas: 0.5 averages "
+        "squares of 2 x 2. Lower is faster and less noisy, and blurs small cells.",
+        low=0.01,
+        high=1.0,
+        caiman="movie.resize(fx, fy)",
+    )
+    resample_time: float = param(
+        1.0,
+        "Frames for each one recorded, as means over time: 0.5 averages pairs. The "
+        "frame rate follows.",
+        low=0.01,
+        high=1.0,
+        caiman="movie.resize(fz)",
+    )
     max_missing: float = param(
         0.2,
         "Largest share of frames, and of pixels, that may be NaN.",
@@ -118,6 +141,25 @@ class InputParameters(Parameters):
         high=1.0,
         advanced=True,
     )
+
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """Where the first frame and pixel of the part lie in the movie.
+
+        Counted in frames, rows and columns of the part. An average lies in the middle
+        of what it is the average of.
+        """
+        frame = self.first_frame / self.frame_step
+        return (
+            _averaged(frame, self.resample_time),
+            _averaged(self.top, self.resample_space),
+            _averaged(self.left, self.resample_space),
+        )
+
+
+def _averaged(first: float, factor: float) -> float:
+    """Return where means lie, counted in these, that begin at some place."""
+    return first * factor + (1 - factor) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

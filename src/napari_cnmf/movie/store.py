@@ -22,6 +22,7 @@ import numpy as np
 
 from napari_cnmf.errors import InputError, MissingFileError, OutputError
 from napari_cnmf.movie.chunks import ChunkedArray
+from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.discard import discard
 from napari_cnmf.movie.kernels import BIN_SHIFT, sum_bins, unpack
 from napari_cnmf.movie.movie import WHOLE, Movie
@@ -98,12 +99,17 @@ class TiledStore:
         InputError
             If it is of another version or is no registered movie.
         """
-        try:
-            about = json.loads((path / "zarr.json").read_text())["attributes"]
-        except FileNotFoundError as error:
+        if not (path / "zarr.json").exists():
             raise MissingFileError(
                 f"There is no registered movie in {path}; run the registration first."
-            ) from error
+            )
+        with named_damage(str(path), "a registered movie", "register the movie again"):
+            return cls._opened(path)
+
+    @classmethod
+    def _opened(cls, path: Path) -> Self:
+        """Open a store that is there, but may be damaged."""
+        about = json.loads((path / "zarr.json").read_text())["attributes"]
         if about.get("version") != VERSION:
             raise InputError(
                 f"{path} is not a registered movie of version {VERSION}, but of "
@@ -112,10 +118,22 @@ class TiledStore:
         size = about["pixel_size_um"]
         about["pixel_size_um"] = None if size is None else tuple(size)
         header = StoreHeader(**about)
-        frames = ChunkedArray.open(path / "frames")
+        frames, base = (ChunkedArray.open(path / name) for name in ("frames", "base"))
         one = header.bin_frames == 1
         binned = frames if one else ChunkedArray.open(path / "binned")
-        return cls(path, header, ChunkedArray.open(path / "base"), frames, binned)
+        store = cls(path, header, base, frames, binned)
+        store._require_consistent()
+        return store
+
+    def _require_consistent(self) -> None:
+        """Refuse a header or arrays that do not belong together."""
+        header, (n_frames, *field) = self.header, self.frames.shape
+        if type(header.bin_frames) is not int or not 0 < header.step < np.inf:
+            raise ValueError(f"steps of {header.step}, bins of {header.bin_frames}")
+        n_bins = n_frames // header.bin_frames
+        if self.base.shape != (1, *field) or self.binned.shape != (n_bins, *field):
+            raise ValueError("its arrays differ in size")
+        self.movie()
 
     @property
     def shape(self) -> tuple[int, int, int]:

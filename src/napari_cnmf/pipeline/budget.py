@@ -267,7 +267,7 @@ def plan_for(backend: Backend, movie: MovieInfo, recipe: Recipe) -> Budget:
     Parameters and errors are those of `plan`.
     """
     workers = backend.workers if backend.here is backend else 1
-    rate_hz = recipe.acquisition.frame_rate_hz or movie.frame_rate_hz
+    rate_hz = movie.frame_rate_hz or recipe.acquisition.frame_rate_hz
     backend.tasks_bytes = Load.of(movie.shape, rate_hz or 1.0, recipe).memory_bytes
     return plan(movie.shape, rate_hz, recipe, workers, backend.memory_gb)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from napari_cnmf.compute.scratch import Empty
-from napari_cnmf.errors import InputError, OutputError
+from napari_cnmf.compute.scratch import Empty, in_memory
+from napari_cnmf.errors import DamagedResultError, InputError, OutputError
+from napari_cnmf.formats.previous import previous_path, restore_previous
 from napari_cnmf.formats.results import MovieInfo, Result, load
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 def earlier_result(
@@ -17,7 +21,12 @@ def earlier_result(
     """Return the result in a folder, if there is one, and it is of this movie."""
     if not folder.result.exists():
         return None
-    result = load(folder.result, empty=empty)
+    try:
+        result = load(folder.result, empty=empty)
+    except DamagedResultError:
+        if not previous_path(folder.result).exists():
+            raise
+        result = go_back(folder, empty)
     if result.movie.fingerprint == movie.fingerprint:
         return result
     same_part = recipe.input == Recipe.from_toml(result.recipe).input
@@ -29,6 +38,26 @@ def earlier_result(
             f"{folder.path} already holds a result of another movie ({name}), which is "
             "kept; choose another folder, or overwrite it on purpose (--overwrite)."
         )
+    return result
+
+
+def go_back(folder: RunFolder, empty: Empty = in_memory) -> Result:
+    """Put the state before the last stage in the place of a damaged result.
+
+    The damaged file stays, as ``results.damaged.h5``.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        If there is no such state, or it is damaged too; nothing is changed then.
+    """
+    result = load(previous_path(folder.result), empty=empty)
+    aside = restore_previous(folder.result)
+    logger.warning(
+        "%s was damaged and is now %s; in its place is the state before the last stage",
+        folder.result,
+        aside.name,
+    )
     return result
 
 

@@ -7,6 +7,7 @@ next, or removed.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +19,12 @@ from filelock import FileLock, Timeout
 from napari_cnmf.compute.kept import Keep, shelf
 from napari_cnmf.errors import OutputError
 from napari_cnmf.formats.curation import curation_path
+from napari_cnmf.formats.previous import damaged_path, previous_path
 from napari_cnmf.formats.seeds import COPIES
 from napari_cnmf.movie.discard import discard
 from napari_cnmf.movie.draft import draft_path
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class RunFolder:
     def curation(self) -> Path:
         """Verdicts since the result was written."""
         return curation_path(self.result)
+
+    @property
+    def former(self) -> tuple[Path, Path, Path]:
+        """The result before its last stage, verdicts on it, and a damaged one."""
+        former = previous_path(self.result)
+        return former, curation_path(former), damaged_path(self.result)
 
     @property
     def report(self) -> Path:
@@ -123,11 +133,18 @@ class RunFolder:
         try:
             yield
         finally:
-            _remove(Path(lock.lock_file))
+            remove(Path(lock.lock_file))
             lock.release()
 
-    def require_space(self, needed_bytes: int) -> None:
+    def require_space(self, least_bytes: int, likely_bytes: int = 0) -> None:
         """Refuse to begin where the registered movie finds no room.
+
+        Parameters
+        ----------
+        least_bytes : int
+            What the registered movie takes at the least.
+        likely_bytes : int
+            What all files take, about: of less there is a warning.
 
         Raises
         ------
@@ -135,18 +152,28 @@ class RunFolder:
             If too little space is left.
         """
         there = (self.movie, draft_path(self.movie), self.unfinished)
-        free = shutil.disk_usage(self.path).free + sum(map(_size, there))
-        if free < needed_bytes:
+        replaced = (*there, self.result, previous_path(self.result))
+        free = shutil.disk_usage(self.path).free + sum(map(size_of, replaced))
+        if free < least_bytes:
             raise OutputError(
-                f"The registered movie needs about {needed_bytes / 1e9:.1f} GB, but "
+                f"The registered movie needs about {least_bytes / 1e9:.1f} GB, but "
                 f"{free / 1e9:.1f} GB are free at {self.path}; free space there or "
                 "choose another output folder."
+            )
+        if free < likely_bytes:
+            logger.warning(
+                "the run will take about %.1f GB, but %.1f GB are free at %s: it may "
+                "end before it is done, and the same command then goes on with it",
+                likely_bytes / 1e9,
+                free / 1e9,
+                self.path,
             )
 
     def clear(self) -> None:
         """Remove an older result; its movie stays until there is another."""
         reports = (self.report, self.motion_report)
-        for file in (self.result, self.curation, *reports, self.log, self.recipe):
+        results = (self.result, self.curation, *self.former)
+        for file in (*results, *reports, self.log, self.recipe):
             file.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
@@ -157,23 +184,23 @@ class RunFolder:
         for name in (*(final.name for final in (*finals, *folders)), COPIES):
             for unfinished in self.path.glob(f"{name}*.part"):
                 if unfinished != draft_path(self.movie):
-                    _remove(unfinished)
+                    remove(unfinished)
 
     def begin_afresh(self) -> None:
         """Remove an older result with all that would be of use to another run."""
         self.clear()
         self.remove_unfinished()
-        _remove(self.cache)
+        remove(self.cache)
 
     def remove_unfinished(self) -> None:
         """Remove what a run that was cut short could be gone on with."""
-        _remove(self.unfinished)
-        _remove(draft_path(self.movie))
+        remove(self.unfinished)
+        remove(draft_path(self.movie))
         for cut_short in self.cache.rglob("*.part"):
-            _remove(cut_short)
+            remove(cut_short)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or folder, if possible; whoever needs the name will say so."""
     with suppress(OSError):
         if path.is_dir():
@@ -182,6 +209,7 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _size(path: Path) -> int:
-    """Bytes of all files below a path."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -104,27 +104,37 @@ def opened(movie: Movie | Paths, recipe: Recipe) -> Movie:
 
 
 def crop(movie: Movie, wanted: InputParameters) -> Movie:
-    """Return the frames and pixels that the parameters choose."""
-    n_frames, height, width = movie.shape
+    """Return the part of a movie that the parameters choose, averaged as they say."""
+    rows = _side("top", "bottom", movie.shape[1], wanted)
+    cols = _side("left", "right", movie.shape[2], wanted)
+    frames = _frames(movie.n_frames, wanted)
+    if wanted.per_file:
+        movie, frames = movie.subset_of_each(frames), slice(None)
+    chosen = movie.subset(frames, rows, cols)
+    return chosen.resampled(space=wanted.resample_space, time=wanted.resample_time)
+
+
+def _frames(n_frames: int, wanted: InputParameters) -> slice:
+    """Return the frames that are used of a movie, or of each of its files."""
     last = n_frames if wanted.last_frame is None else wanted.last_frame
-    if last > n_frames or wanted.first_frame >= last:
+    if wanted.first_frame >= last or (last > n_frames and not wanted.per_file):
         raise ParameterError(
             f"input.first_frame={wanted.first_frame} and input.last_frame={last} do "
             f"not fit a movie of {n_frames} frames; the first must lie before the "
             "last, and the last within the movie."
         )
-    for sides, length in ((("top", "bottom"), height), (("left", "right"), width)):
-        first, second = (getattr(wanted, side) for side in sides)
-        if first + second >= length:
-            raise ParameterError(
-                f"input.{sides[0]}={first} and input.{sides[1]}={second} leave nothing "
-                f"of {length} px; take less away."
-            )
-    return movie.subset(
-        slice(wanted.first_frame, last, wanted.frame_step),
-        slice(wanted.top, height - wanted.bottom),
-        slice(wanted.left, width - wanted.right),
-    )
+    return slice(wanted.first_frame, wanted.last_frame, wanted.frame_step)
+
+
+def _side(before: str, after: str, length: int, wanted: InputParameters) -> slice:
+    """Return the rows, or columns, that are used of some."""
+    first, last = getattr(wanted, before), getattr(wanted, after)
+    if first + last >= length:
+        raise ParameterError(
+            f"input.{before}={first} and input.{after}={last} leave nothing of "
+            f"{length} px; take less away."
+        )
+    return slice(first, length - last)
 
 
 def require_usable(movie: Movie, recipe: Recipe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def recorded(stage: Stage, session: Session, result: Result, seconds: float) -> 
         versions(),
         seconds,
         "" if failures else stage_key(stage, key_before(stage, result), groups),
+        datetime.now().astimezone().isoformat(timespec="seconds"),
     )
     outdated = {stage.name, *stage.outdates}
     stages = (*(r for r in result.stages if r.stage not in outdated), record)

@@ -34,9 +34,11 @@ from napari_cnmf.errors import (
     OutputError,
     ParameterError,
 )
+from napari_cnmf.formats.previous import keep_previous
 from napari_cnmf.formats.results import MovieInfo, Result, load, load_head, save
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.budget import prepared, within
+from napari_cnmf.pipeline.cleaning import trim_cache
 from napari_cnmf.pipeline.earlier import (
     earlier_result,
     require_sizes,
@@ -148,8 +150,10 @@ def run(  # noqa: PLR0913 - all choices of a run in one call
         if earlier is not None:
             result = replace(earlier, movie=result.movie, recipe=result.recipe)
         stages = [s for s in _outdated(result, recipe, folder) if s in chosen]
-        if "correct" in {stage.name for stage in stages}:
-            folder.require_space(needed_bytes(source.movie, recipe))
+        if stages:
+            begins = "correct" in {stage.name for stage in stages}
+            least = needed_bytes(source.movie, recipe) if begins else 0
+            folder.require_space(least, budget.disk_bytes)
         if earlier is None:
             (folder.begin_afresh if overwrite else folder.clear)()
             recipe.save(folder.recipe)
@@ -229,6 +233,8 @@ def rerun(  # noqa: PLR0913 - all choices of a run in one call
             if movie is None:
                 require_unchanged(result.movie, info, recipe.input == old.input)
             result = replace(result, movie=info)
+        least = 0 if source is None else needed_bytes(source.movie, recipe)
+        folder.require_space(least, budget.disk_bytes)
         marks = _marks(seeds, stages, recipe, folder, result.movie.shape[1:])
         if marks is not None:
             recipe = with_copy(recipe, folder, marks)
@@ -321,6 +327,7 @@ def _work_through(stages: Sequence[Stage], session: Session, result: Result) -> 
         logger.info("nothing to do: all that was asked for is done")
     if result.complete:
         session.folder.remove_unfinished()
+    trim_cache(session.folder, session.backend.cache_gb * 1e9)
     _draw(session, result, again=bool(stages))
     return result
 
@@ -358,6 +365,7 @@ def _run_stage(stage: Stage, session: Session, result: Result) -> Result:
 def _saved(folder: RunFolder, result: Result) -> Result:
     """Write the result file, with the log so far, and its recipe; return the result."""
     log = folder.log.read_text(encoding="utf-8")
+    keep_previous(folder.result)
     saved = save(replace(result, log=log), folder.result, overwrite=True)
     Recipe.from_toml(saved.recipe).save(folder.recipe)
     return saved

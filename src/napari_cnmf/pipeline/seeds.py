@@ -19,6 +19,7 @@ from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats.seeds import Marks, as_labels, read_seeds, save_copy
 from napari_cnmf.movie.parameters import InputParameters
+from napari_cnmf.movie.resampled import MeanAxis, as_factor
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
 
@@ -137,9 +138,15 @@ def _masks(
 def _cropped(
     labels: np.ndarray, part: InputParameters, field_shape: tuple[int, int]
 ) -> np.ndarray:
-    """Labels of the recorded field as those of the part that is used."""
-    height, width = field_shape
-    whole = height + part.top + part.bottom, width + part.left + part.right
-    if labels.shape != whole:
+    """Labels of the recorded field as those of the part that is used.
+
+    Of an area that is averaged, the label in the middle counts.
+    """
+    height, width = labels.shape
+    inside = labels[part.top : height - part.bottom, part.left : width - part.right]
+    factor = as_factor("input.resample_space", part.resample_space)
+    kept = [len(MeanAxis(length, factor)) for length in inside.shape]
+    if tuple(kept) != field_shape:
         return labels
-    return labels[part.top : part.top + height, part.left : part.left + width]
+    middles = [((np.arange(n) + 0.5) / float(factor)).astype(int) for n in kept]
+    return inside[np.ix_(*middles)]

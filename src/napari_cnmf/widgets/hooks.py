@@ -27,16 +27,20 @@ NO_LAYERS: Any = [(None,)]
 def movie_reader(path: Paths) -> Reader | None:
     """Return the reader of a movie, None if the path is none or is a result."""
     first = _paths(path)[0]
-    if result_file(first) is not None:
+    if result_file(first) is not None or _is_foreign(first):
         return None
-    if first.is_dir() and not _holds_movies(first):
+    from napari_cnmf.formats.registry import is_movie_folder
+
+    if first.is_dir() and not is_movie_folder(first):
         return None
     return read_movie
 
 
 def result_reader(path: Paths) -> Reader | None:
     """Return the reader of a result, None if the path is none."""
-    return None if result_file(_paths(path)[0]) is None else read_result
+    first = _paths(path)[0]
+    found = result_file(first) is not None or _is_foreign(first)
+    return read_result if found else None
 
 
 def read_movie(path: Paths) -> list[LayerTuple]:
@@ -66,6 +70,8 @@ def read_movie(path: Paths) -> list[LayerTuple]:
 def read_result(path: Paths) -> list[LayerTuple]:
     """Open a result in the current viewer, or return its layers if there is none.
 
+    One of CaImAn or suite2p is shown as it is, and has no folder to work in yet.
+
     Raises
     ------
     InputError
@@ -74,16 +80,22 @@ def read_result(path: Paths) -> list[LayerTuple]:
     from napari import current_viewer
 
     from napari_cnmf.formats.results import load
+    from napari_cnmf.pipeline.importing import import_result
 
-    file = result_file(_paths(path)[0]) or _paths(path)[0]
-    result = load(file)
+    first = _paths(path)[0]
+    file = result_file(first)
+    if file is None and _is_foreign(first):
+        result = import_result(first)
+    else:
+        result = load(file or first)
     viewer = current_viewer()
     if viewer is None:
         return _result_layers(result)
     from napari_cnmf.pipeline.folder import RunFolder
     from napari_cnmf.widgets.session import session
 
-    session(viewer).workspace.open_result(result, RunFolder(file.parent))
+    folder = None if file is None else RunFolder(file.parent)
+    session(viewer).workspace.open_result(result, folder)
     return NO_LAYERS
 
 
@@ -127,17 +139,23 @@ def result_file(path: Path) -> Path | None:
     return file if found else None
 
 
+def _is_foreign(path: Path) -> bool:
+    """Whether a path is a result of CaImAn or suite2p, by its content."""
+    from napari_cnmf.errors import InputError
+    from napari_cnmf.formats.caiman_results import is_caiman
+    from napari_cnmf.formats.suite2p import plane_folder
+
+    if path.is_file():
+        return is_caiman(path)
+    try:
+        return plane_folder(path) is not None
+    except InputError:  # of several planes: opening it says what to do
+        return True
+
+
 def _paths(path: Paths) -> list[Path]:
     """Return what napari hands over as paths."""
     return [Path(one) for one in ([path] if isinstance(path, str) else path)]
-
-
-def _holds_movies(folder: Path) -> bool:
-    """Whether a folder has files that a movie reader would take."""
-    from napari_cnmf.formats.registry import readable_suffixes
-
-    suffixes = readable_suffixes()
-    return any(file.name.lower().endswith(suffixes) for file in folder.iterdir())
 
 
 def _result_layers(result: Result) -> list[LayerTuple]:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from napari.layers import Layer
 
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import InputError, ParameterError
 from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.results import Result, load
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import InputParameters
+from napari_cnmf.pipeline.earlier import go_back
 from napari_cnmf.pipeline.folder import RunFolder
+from napari_cnmf.pipeline.opening import crop
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.running import cut_short
 from napari_cnmf.widgets.scene.layers import movie_of_layer
@@ -68,6 +70,12 @@ def opened_result(file: Path) -> Opened:
     return Opened(result, RunFolder(file.parent), movie)
 
 
+def former_result(folder: RunFolder) -> Opened:
+    """Go back to the state before the last stage, and read that."""
+    go_back(folder)
+    return opened_result(folder.result)
+
+
 def recipe_for(movie: Movie, recipe: Recipe, chosen: InputParameters | None) -> Recipe:
     """Keep the parameters for a new movie, but for those about the former one.
 
@@ -111,17 +119,17 @@ def description(movie: Movie) -> list[str]:
 
 def part_in_words(movie: Movie, part: InputParameters) -> str:
     """Say how much of a movie is used."""
-    n_frames, height, width = movie.shape
-    last = n_frames if part.last_frame is None else min(part.last_frame, n_frames)
-    taken = len(range(part.first_frame, last, part.frame_step))
-    rows, cols = height - part.top - part.bottom, width - part.left - part.right
-    if min(taken, rows, cols) <= 0:
+    try:
+        used = crop(movie, part)
+    except (InputError, ParameterError):
         return "Nothing is left of the movie; use more of it."
-    if (taken, rows, cols) == movie.shape:
+    if used is movie:
         return "The whole movie is used."
+    n_frames, height, width = used.shape
+    n_bytes = n_frames * height * width * used.dtype.itemsize
     return (
-        f"Used: {taken:,} frames of {rows} \N{MULTIPLICATION SIGN} {cols} px "
-        f"({_bytes(taken * rows * cols * movie.dtype.itemsize)})."
+        f"Used: {n_frames:,} frames of {height} \N{MULTIPLICATION SIGN} {width} px "
+        f"({_bytes(n_bytes)})."
     )
 
 

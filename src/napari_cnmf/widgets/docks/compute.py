@@ -95,7 +95,7 @@ class ComputeWidget(Dock):
 
     def _add_form(self, group: str) -> Form:
         """Add the form of a group of parameters."""
-        names = ("workers", "memory_gb") if group == "compute" else None
+        names = ("workers", "memory_gb", "cache_gb") if group == "compute" else None
         form = Form(getattr(self.workspace.computing, group), names)
         form.changed.connect(partial(self._change, group))
         self.body.addWidget(form)

@@ -29,7 +29,7 @@ from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.results import save
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
-from napari_cnmf.widgets.docks.exports import EXPORTS, Export
+from napari_cnmf.widgets.docks.exports import EXPORTS, Choices, Export
 from napari_cnmf.widgets.docks.source import button
 from napari_cnmf.widgets.jobs import Work
 from napari_cnmf.widgets.running import NO_CELLS, lacks_registered
@@ -42,6 +42,7 @@ class ExportWidget(StageDock):
         super().__init__(napari_viewer)
         self.boxes = [QCheckBox(export.label) for export in EXPORTS]
         self.accepted_only = QCheckBox("Accepted cells only")
+        self.session_start = QLineEdit()
         self.folder = QLineEdit()
         self.done = wrapped("")
         self.done.setOpenExternalLinks(True)
@@ -74,7 +75,12 @@ class ExportWidget(StageDock):
         there = [name for name in names if (folder / name).exists()]
         if there and not self.ask(f"Replace {_listed(there)} in {folder}?"):
             return
-        work = self._writing(chosen, folder)
+        try:
+            choices = self._choices(chosen)
+        except CnmfError as error:
+            self.show_failure(error)
+            return
+        work = self._writing(chosen, folder, choices)
         self.begin("Writing files", work, lambda n: self._tell(folder, f"{n} files"))
 
     def save_result(self, path: Path) -> None:
@@ -137,11 +143,25 @@ class ExportWidget(StageDock):
         self.body.addLayout(grid)
         self.accepted_only.setToolTip("Leaves rejected cells out of all but the report")
         self.body.addWidget(self.accepted_only)
+        self.body.addLayout(self._session_start_row())
         row = QHBoxLayout()
         row.addWidget(QLabel("Into"))
         row.addWidget(self.folder, 1)
         row.addWidget(button("Choose ...", self._ask_folder, "Folder for the files"))
         self.body.addLayout(row)
+
+    def _session_start_row(self) -> QHBoxLayout:
+        """Make the field for the time at which the recording began."""
+        self.session_start.setPlaceholderText("2026-05-01T12:00:00+02:00")
+        self.session_start.setToolTip("Date, time and time zone; NWB demands it")
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Recording began"))
+        row.addWidget(self.session_start, 1)
+        for box, export in zip(self.boxes, EXPORTS, strict=True):
+            if export.is_dated:
+                self.session_start.setEnabled(False)
+                box.toggled.connect(self.session_start.setEnabled)
+        return row
 
     def _add_recipe(self) -> None:
         """Add what loads and saves recipes."""
@@ -168,6 +188,21 @@ class ExportWidget(StageDock):
         pairs = zip(self.boxes, EXPORTS, strict=True)
         return [export for box, export in pairs if box.isChecked()]
 
+    def _choices(self, chosen: list[Export]) -> Choices:
+        """Return what counts for all that is written.
+
+        Raises
+        ------
+        ParameterError
+            If something needs to know when the recording began, and that is no time.
+        """
+        start = None
+        if any(export.is_dated for export in chosen):
+            from napari_cnmf.formats.nwb_time import session_time
+
+            start = session_time(self.session_start.text().strip())
+        return Choices(self.accepted_only.isChecked(), start)
+
     def _show_folder(self) -> None:
         """Propose a folder within that of the results."""
         folder = self.workspace.folder
@@ -175,9 +210,11 @@ class ExportWidget(StageDock):
         self.folder.setText(str(path))
         self.folder.setToolTip(str(path))
 
-    def _writing(self, chosen: list[Export], folder: Path) -> Work[int]:
+    def _writing(
+        self, chosen: list[Export], folder: Path, choices: Choices
+    ) -> Work[int]:
         """Return the work that writes files and returns their number."""
-        result, accepted_only = self.workspace.result, self.accepted_only.isChecked()
+        result = self.workspace.result
 
         def work(progress: Progress, cancel: Event) -> int:
             started = time.perf_counter()
@@ -190,7 +227,7 @@ class ExportWidget(StageDock):
                 )
                 if result is not None:
                     folder.mkdir(parents=True, exist_ok=True)
-                    export.write(result, folder / export.files[0], accepted_only)
+                    export.write(result, folder / export.files[0], choices)
                 written |= {path for n in export.files if (path := folder / n).exists()}
             return len(written)
 

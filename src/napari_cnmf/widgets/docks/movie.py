@@ -15,10 +15,11 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox
 
-from napari_cnmf.errors import ChoiceError, InputError
+from napari_cnmf.errors import ChoiceError, DamagedResultError, InputError
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.display import binned_preview
 from napari_cnmf.movie.parameters import InputParameters
+from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.widgets import opening
 from napari_cnmf.widgets.docks.dock import StageDock, heading, wrapped
 from napari_cnmf.widgets.docks.source import (
@@ -27,6 +28,7 @@ from napari_cnmf.widgets.docks.source import (
     SourceBox,
     TakesFiles,
     adopt,
+    button,
     calling,
     show_result,
 )
@@ -51,6 +53,7 @@ class MovieWidget(TakesFiles, StageDock):
         super().__init__(napari_viewer)
         self._source: Source = ()
         self._choice: InputParameters | None = None
+        self._damaged: RunFolder | None = None
         self._add_source(napari_viewer)
         names = ("frame_rate_hz", "pixel_size_um", "indicator")
         self.add_form("acquisition", names, "Acquisition")
@@ -84,11 +87,24 @@ class MovieWidget(TakesFiles, StageDock):
     def open_result(self, file: Path) -> None:
         """Open what an earlier run found, and its movie if it is still there."""
         self.say("")
+        self.go_back.hide()
+        self._damaged = RunFolder(file.parent)
         self.begin(
             "Opening the result",
             calling(opening.opened_result, file),
             self._take_result,
         )
+
+    def open_former(self) -> None:
+        """Go back from a damaged result to that before its last stage."""
+        self.say("")
+        self.go_back.hide()
+        if self._damaged is not None:
+            self.begin(
+                "Opening the result",
+                calling(opening.former_result, self._damaged),
+                self._take_result,
+            )
 
     def _open(self, source: Source, choice: InputParameters | None = None) -> None:
         """Open a movie beside the window."""
@@ -118,8 +134,10 @@ class MovieWidget(TakesFiles, StageDock):
             self.say(str(error), "error")
 
     def show_failure(self, error: Exception) -> None:
-        """Show what is wrong, and the choice that is open if there is one."""
+        """Show what is wrong, and the choice or the way back that there is."""
         super().show_failure(error)
+        if isinstance(error, DamagedResultError):
+            self.go_back.setVisible(error.can_go_back)
         if isinstance(error, ChoiceError) and error.parameter:
             self.choice.ask(error.parameter, self._choice or InputParameters())
 
@@ -133,7 +151,13 @@ class MovieWidget(TakesFiles, StageDock):
         self.choice.chosen.connect(lambda choice: self._open(self._source, choice))
         self.about = wrapped("")
         self.about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        for widget in (self.source, self.choice, self.about):
+        self.go_back = button(
+            "Go back to the state before",
+            self.open_former,
+            "Opens the result as it was before its last stage; the damaged file stays",
+        )
+        self.go_back.hide()
+        for widget in (self.source, self.choice, self.go_back, self.about):
             self.body.addWidget(widget)
 
     def _add_playback(self, viewer: Viewer) -> None:

@@ -21,7 +21,18 @@ from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.widgets.docks.dock import wrapped
 from napari_cnmf.widgets.session import session
 
-FIELDS = ("first_frame", "last_frame", "frame_step", "top", "bottom", "left", "right")
+FIELDS = (
+    "first_frame",
+    "last_frame",
+    "frame_step",
+    "per_file",
+    "top",
+    "bottom",
+    "left",
+    "right",
+    "resample_space",
+    "resample_time",
+)
 
 
 def cropped(
@@ -117,16 +128,16 @@ class SubsetBox(QWidget):
                 self.crop_to_shape,
                 "Keep the pixels inside of the shape that is drawn or selected",
             ),
-            ("Use whole movie", self.use_whole, "All frames and pixels"),
+            ("Use whole movie", self.use_whole, "All frames and pixels as they are"),
         )
 
     def start_here(self) -> None:
         """Use the frames from the one that is shown on."""
-        self._change(first_frame=self._shown_frame())
+        self._change(first_frame=self._shown_frame(), per_file=False)
 
     def end_here(self) -> None:
         """Use the frames up to the one that is shown."""
-        self._change(last_frame=self._shown_frame() + 1)
+        self._change(last_frame=self._shown_frame() + 1, per_file=False)
 
     def crop_to_view(self) -> None:
         """Keep the pixels that are in view."""
@@ -156,7 +167,8 @@ class SubsetBox(QWidget):
         if self._workspace.result is None:
             return frame
         wanted = self._workspace.recipe.input
-        return wanted.first_frame + frame * wanted.frame_step
+        averaged = int((frame + 0.5) / wanted.resample_time)
+        return wanted.first_frame + averaged * wanted.frame_step
 
     def _crop(self, corners: Callable[[], np.ndarray]) -> None:
         """Keep the pixels inside of a box."""

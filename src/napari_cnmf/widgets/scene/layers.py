@@ -57,20 +57,23 @@ class Place:
     frame_rate_hz : float or None
         None counts frames.
     pixel_size_um : (float, float) or None
-        None counts pixels.
+        None counts pixels of the movie as recorded.
     origin : (float, float, float)
-        The first frame, row and column, counted in those of the movie shown.
+        Where the first frame, row and column lie, counted in frames, rows and columns.
+    side_px : float
+        Side of a pixel in those of the movie as recorded.
     """
 
     frame_rate_hz: float | None = None
     pixel_size_um: tuple[float, float] | None = None
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    side_px: float = 1.0
 
     @property
     def scale(self) -> np.ndarray:
         """Length of a frame, height and width of a pixel."""
         seconds = 1 / self.frame_rate_hz if self.frame_rate_hz else 1.0
-        return np.array([seconds, *(self.pixel_size_um or (1.0, 1.0))])
+        return np.array([seconds, *(self.pixel_size_um or (self.side_px,) * 2)])
 
     @property
     def movie(self) -> dict[str, Any]:

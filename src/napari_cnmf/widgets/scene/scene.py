@@ -84,8 +84,7 @@ class Scene(Shelf):
         if workspace.result is None:
             return Place(rate, size)
         part = _part_used(workspace.result.recipe)
-        first = part.first_frame / part.frame_step
-        return Place(rate, size, (first, part.top, part.left))
+        return Place(rate, size, part.origin, 1 / part.resample_space)
 
     @property
     def n_frames(self) -> int:

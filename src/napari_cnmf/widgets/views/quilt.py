@@ -112,4 +112,10 @@ def planned_place(scene: Scene) -> Place:
     place, part = scene.place, scene.workspace.recipe.input
     if scene.workspace.result is not None:
         return place
-    return Place(place.frame_rate_hz, place.pixel_size_um, (0.0, part.top, part.left))
+    size, side_px = place.pixel_size_um, 1 / part.resample_space
+    return Place(
+        place.frame_rate_hz,
+        size and (size[0] * side_px, size[1] * side_px),
+        (0.0, *part.origin[1:]),
+        side_px,
+    )

@@ -12,7 +12,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf.formats.caiman_parameters import settings_from_caiman
+from napari_cnmf.formats.exchange.caiman_parameters import settings_from_caiman
 from napari_cnmf.parameters import AUTO, Parameters, base_type, constraint
 from napari_cnmf.recipe import Recipe
 

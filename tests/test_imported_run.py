@@ -13,10 +13,10 @@ from tiny_movies import RATE_HZ, recipe, simulation, write_tif
 from napari_cnmf.cli import main
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, OutputError
-from napari_cnmf.formats.nwb_results import export_nwb
-from napari_cnmf.formats.nwb_time import session_time
+from napari_cnmf.formats.exchange.nwb_results import export_nwb
+from napari_cnmf.formats.exchange.nwb_time import session_time
+from napari_cnmf.formats.exchange.suite2p import export_suite2p
 from napari_cnmf.formats.results import Result, load
-from napari_cnmf.formats.suite2p import export_suite2p
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.pipeline.imported_run import import_run
 from napari_cnmf.pipeline.runner import resume, run

@@ -7,7 +7,7 @@ import numpy as np
 from caiman_values import unit_components
 from example_values import make_result
 
-from napari_cnmf.formats.caiman_results import export_caiman
+from napari_cnmf.formats.exchange.caiman_results import export_caiman
 from napari_cnmf.formats.results import digest, save
 from napari_cnmf.pipeline.importing import import_result
 from napari_cnmf.recipe import Recipe

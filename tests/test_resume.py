@@ -20,7 +20,7 @@ from napari_cnmf.cnmf.traces import Projector
 from napari_cnmf.compute import SerialBackend
 from napari_cnmf.errors import CancelledError, InputError, OutputError
 from napari_cnmf.formats.curation import save_curation
-from napari_cnmf.formats.raw import RawFrames
+from napari_cnmf.formats.readers.raw import RawFrames
 from napari_cnmf.formats.results import Result, digest, load, save
 from napari_cnmf.motion import ledger
 from napari_cnmf.motion.blockpass import BlockPass

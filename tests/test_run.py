@@ -26,7 +26,7 @@ from napari_cnmf.errors import (
     ParameterError,
 )
 from napari_cnmf.formats.curation import save_curation
-from napari_cnmf.formats.hdf5 import new_file
+from napari_cnmf.formats.readers.hdf5 import new_file
 from napari_cnmf.formats.results import MovieInfo, Result, digest, load, save
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.chunks import ChunkedArray

@@ -27,7 +27,7 @@ from napari_cnmf.cnmf.parameters import (
 from napari_cnmf.cnmf.proposals.resolve import resolved
 from napari_cnmf.errors import MissingFileError, ParameterError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.caiman_parameters import settings_from_caiman
+from napari_cnmf.formats.exchange.caiman_parameters import settings_from_caiman
 from napari_cnmf.motion.parameters import MotionParameters
 from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.parameters import (

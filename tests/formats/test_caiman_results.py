@@ -11,7 +11,7 @@ from caiman_values import assert_same, unit_components
 from example_values import FIELD, N_FRAMES, make_result
 
 from napari_cnmf.errors import InputError, MissingFileError, MissingStageError
-from napari_cnmf.formats.caiman_results import (
+from napari_cnmf.formats.exchange.caiman_results import (
     export_caiman,
     import_caiman,
     is_caiman,

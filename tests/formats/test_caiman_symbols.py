@@ -14,7 +14,7 @@ from example_values import FIELD, N_FRAMES
 import napari_cnmf
 from napari_cnmf.components import REASONS
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.caiman_symbols import from_symbols, to_symbols
+from napari_cnmf.formats.exchange.caiman_symbols import from_symbols, to_symbols
 
 
 def test_pixels_are_in_the_order_of_caiman():

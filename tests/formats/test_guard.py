@@ -11,9 +11,10 @@ import scipy.io
 import tifffile
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats import guard, probe, registry
+from napari_cnmf.formats import guard, probe
 from napari_cnmf.formats.guard import require_harmless, trust
-from napari_cnmf.formats.mat5 import read_struct
+from napari_cnmf.formats.readers import registry
+from napari_cnmf.formats.readers.mat5 import read_struct
 
 
 @pytest.fixture

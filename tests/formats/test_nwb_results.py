@@ -17,9 +17,9 @@ from napari_cnmf.errors import (
     MissingStageError,
     ParameterError,
 )
-from napari_cnmf.formats.nwb_reading import import_nwb, is_nwb
-from napari_cnmf.formats.nwb_results import export_nwb
-from napari_cnmf.formats.nwb_time import session_time
+from napari_cnmf.formats.exchange.nwb_reading import import_nwb, is_nwb
+from napari_cnmf.formats.exchange.nwb_results import export_nwb
+from napari_cnmf.formats.exchange.nwb_time import session_time
 from napari_cnmf.leaves import leaves
 
 START = session_time("2026-05-01T12:00:00+02:00")

@@ -11,7 +11,7 @@ import tifffile
 
 from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.registry import (
+from napari_cnmf.formats.readers.registry import (
     is_movie_folder,
     natural_key,
     readable_suffixes,

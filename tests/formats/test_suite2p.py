@@ -16,9 +16,13 @@ from numpy.lib import format as npy
 
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError, MissingStageError
-from napari_cnmf.formats.restricted_pickle import load_npy
-from napari_cnmf.formats.roi_means import own_pixels
-from napari_cnmf.formats.suite2p import export_suite2p, import_suite2p, plane_folder
+from napari_cnmf.formats.exchange.restricted_pickle import load_npy
+from napari_cnmf.formats.exchange.roi_means import own_pixels
+from napari_cnmf.formats.exchange.suite2p import (
+    export_suite2p,
+    import_suite2p,
+    plane_folder,
+)
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 REAL = SHARED / "suite2p-results" / "plane0"

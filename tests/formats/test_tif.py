@@ -11,7 +11,7 @@ import tifffile
 
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.raw import RawFrames
+from napari_cnmf.formats.readers.raw import RawFrames
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.metadata import (
+from napari_cnmf.formats.readers.metadata import (
     imagej_acquisition,
     ome_acquisition,
     scanimage_acquisition,

@@ -17,11 +17,11 @@ from formats.recordings import FORMATS, recognisable, written
 
 from fuzz.mutations import Mutate, shape_lie, text_lie, tiff_lie
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.caiman_results import export_caiman, import_caiman
 from napari_cnmf.formats.curation import save_curation
+from napari_cnmf.formats.exchange.caiman_results import export_caiman, import_caiman
+from napari_cnmf.formats.exchange.suite2p import export_suite2p, import_suite2p
 from napari_cnmf.formats.results import load, load_head, save
 from napari_cnmf.formats.seeds import read_seeds
-from napari_cnmf.formats.suite2p import export_suite2p, import_suite2p
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.draft import draft
 from napari_cnmf.movie.store import StoreHeader, TiledStore
@@ -204,7 +204,7 @@ def _caiman_parameters(folder: Path) -> Path:
 
 def translate(path: Path) -> None:
     """Make a recipe of CaImAn's parameters."""
-    from napari_cnmf.formats.caiman_parameters import read_caiman
+    from napari_cnmf.formats.exchange.caiman_parameters import read_caiman
 
     Recipe.from_caiman(read_caiman(path))
 

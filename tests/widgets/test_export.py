@@ -10,10 +10,10 @@ import pytest
 
 from napari_cnmf.errors import InputError
 from napari_cnmf.formats import open_movie
-from napari_cnmf.formats.caiman_parameters import read_caiman
-from napari_cnmf.formats.caiman_results import import_caiman
+from napari_cnmf.formats.exchange.caiman_parameters import read_caiman
+from napari_cnmf.formats.exchange.caiman_results import import_caiman
+from napari_cnmf.formats.exchange.suite2p import import_suite2p
 from napari_cnmf.formats.results import load
-from napari_cnmf.formats.suite2p import import_suite2p
 from napari_cnmf.recipe import Recipe
 from napari_cnmf.report.outlines import write_outlines
 from napari_cnmf.widgets.docks.export import ExportWidget

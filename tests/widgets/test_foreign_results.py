@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.caiman_results import export_caiman
-from napari_cnmf.formats.suite2p import export_suite2p
+from napari_cnmf.formats.exchange.caiman_results import export_caiman
+from napari_cnmf.formats.exchange.suite2p import export_suite2p
 from napari_cnmf.widgets import hooks
 from napari_cnmf.widgets.session import session
 

@@ -13,8 +13,8 @@ from napari_cnmf.cli.console import columns, say, working
 from napari_cnmf.cli.summary import cells_line, movie_line
 from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats import hdf5, tif
 from napari_cnmf.formats.movies import export_movie
+from napari_cnmf.formats.readers import hdf5, tif
 from napari_cnmf.formats.results import Result, digest
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
@@ -28,10 +28,10 @@ from napari_cnmf.report.facts import motion_rows
 EXPORTERS = {
     "npz": ("formats.tables", "export_npz"),
     "csv": ("formats.tables", "export_csv"),
-    "caiman": ("formats.caiman_results", "export_caiman"),
-    "suite2p": ("formats.suite2p", "export_suite2p"),
-    "nwb": ("formats.nwb_results", "export_nwb"),
-    "mat": ("formats.matlab", "export_mat"),
+    "caiman": ("formats.exchange.caiman_results", "export_caiman"),
+    "suite2p": ("formats.exchange.suite2p", "export_suite2p"),
+    "nwb": ("formats.exchange.nwb_results", "export_nwb"),
+    "mat": ("formats.exchange.matlab", "export_mat"),
     "rois": ("report.imagej_rois", "export_rois"),
 }
 _TIMED = "export_nwb"
@@ -66,7 +66,7 @@ def _chosen(result: Result, options: Namespace) -> Result:
 
 def _session_start(options: Namespace) -> datetime:
     """When the recording began, which NWB must know."""
-    from napari_cnmf.formats.nwb_time import session_time
+    from napari_cnmf.formats.exchange.nwb_time import session_time
 
     if options.session_start is None:
         raise InputError(

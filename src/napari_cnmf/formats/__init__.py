@@ -1,30 +1,5 @@
-"""Reading and writing: every file format is one file here.
+"""Reading and writing: movies (`readers`), results, and other programs (`exchange`)."""
 
-Importing a format's module registers its reader; nothing else does.
-"""
+from napari_cnmf.formats.readers import open_movie
 
-from napari_cnmf.formats import (
-    caiman_mmap,
-    hdf5,
-    n5_movies,
-    numpy_movies,
-    nwb_movies,
-    scanbox,
-    tif,
-    video_movies,
-    zarr_movies,
-)
-from napari_cnmf.formats.registry import open_movie
-
-__all__ = [
-    "caiman_mmap",
-    "hdf5",
-    "n5_movies",
-    "numpy_movies",
-    "nwb_movies",
-    "open_movie",
-    "scanbox",
-    "tif",
-    "video_movies",
-    "zarr_movies",
-]
+__all__ = ["open_movie"]

@@ -20,9 +20,9 @@ import tifffile
 from napari_cnmf.compute import Progress, Stopwatch, silent
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import InputError, OutputError, ParameterError
-from napari_cnmf.formats import hdf5, tif
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.attributes import SIZE_NAME
+from napari_cnmf.formats.readers import hdf5, tif
+from napari_cnmf.formats.readers.attributes import SIZE_NAME
 from napari_cnmf.formats.results import is_result
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.blocks import block_frames

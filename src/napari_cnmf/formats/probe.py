@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 
 from napari_cnmf.formats.guard import ALIVE, READY
-from napari_cnmf.formats.registry import ReadOptions, read_file
+from napari_cnmf.formats.readers.registry import ReadOptions, read_file
 
 IDLE_S = 20.0
 #: No further frames are tried once reading took as long; opening should be quick.

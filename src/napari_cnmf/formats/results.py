@@ -29,9 +29,9 @@ from napari_cnmf.errors import (
 from napari_cnmf.formats.atomic import replacing
 from napari_cnmf.formats.curation import folded_in, with_curation
 from napari_cnmf.formats.guard import require_harmless, trust
-from napari_cnmf.formats.hdf5 import new_file
 from napari_cnmf.formats.layout import read_leaves, write_leaves
 from napari_cnmf.formats.previous import previous_path
+from napari_cnmf.formats.readers.hdf5 import new_file
 from napari_cnmf.leaves import Leaf, leaves, restored
 from napari_cnmf.movie import FileSpan, Movie
 from napari_cnmf.movie.images import SummaryImages

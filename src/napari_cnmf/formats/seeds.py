@@ -21,7 +21,7 @@ from scipy import ndimage
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.limits import MAX_FIELD_PX
+from napari_cnmf.formats.readers.limits import MAX_FIELD_PX
 from napari_cnmf.formats.results import load
 from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.provenance import digest

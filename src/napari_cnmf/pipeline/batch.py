@@ -21,7 +21,7 @@ from typing import Any
 
 from napari_cnmf.compute import Backend, Progress, ProgressEvent, local_backend
 from napari_cnmf.errors import CancelledError, CnmfError, OutputError
-from napari_cnmf.formats.registry import readable_suffixes
+from napari_cnmf.formats.readers.registry import readable_suffixes
 from napari_cnmf.formats.results import Result
 from napari_cnmf.pipeline.log import logged_to
 from napari_cnmf.pipeline.runner import run

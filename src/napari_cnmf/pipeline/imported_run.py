@@ -19,9 +19,9 @@ import numpy as np
 from napari_cnmf.components import Background, Components
 from napari_cnmf.compute import Backend, Progress, local_backend, silent
 from napari_cnmf.errors import InputError, MissingStageError, OutputError
-from napari_cnmf.formats.foreign import with_verdict
+from napari_cnmf.formats.exchange.foreign import with_verdict
+from napari_cnmf.formats.exchange.suite2p import STAGE as SUITE2P
 from napari_cnmf.formats.results import MovieInfo, Result, load, save
-from napari_cnmf.formats.suite2p import STAGE as SUITE2P
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.apply import apply_registration
 from napari_cnmf.pipeline.automatic import measured

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.formats.caiman_results import STAGE, import_caiman, is_caiman
-from napari_cnmf.formats.nwb_reading import import_nwb, is_nwb
+from napari_cnmf.formats.exchange.caiman_results import STAGE, import_caiman, is_caiman
+from napari_cnmf.formats.exchange.nwb_reading import import_nwb, is_nwb
+from napari_cnmf.formats.exchange.suite2p import import_suite2p, plane_folder
 from napari_cnmf.formats.results import Result, load
-from napari_cnmf.formats.suite2p import import_suite2p, plane_folder
 from napari_cnmf.pipeline.folder import RunFolder
 from napari_cnmf.recipe import Recipe
 

@@ -29,7 +29,7 @@ def movie_reader(path: Paths) -> Reader | None:
     first = _paths(path)[0]
     if result_file(first) is not None or _is_foreign(first):
         return None
-    from napari_cnmf.formats.registry import is_movie_folder
+    from napari_cnmf.formats.readers.registry import is_movie_folder
 
     if first.is_dir() and not is_movie_folder(first):
         return None
@@ -142,8 +142,8 @@ def result_file(path: Path) -> Path | None:
 def _is_foreign(path: Path) -> bool:
     """Whether a path is a result of CaImAn or suite2p, by its content."""
     from napari_cnmf.errors import InputError
-    from napari_cnmf.formats.caiman_results import is_caiman
-    from napari_cnmf.formats.suite2p import plane_folder
+    from napari_cnmf.formats.exchange.caiman_results import is_caiman
+    from napari_cnmf.formats.exchange.suite2p import plane_folder
 
     if path.is_file():
         return is_caiman(path)

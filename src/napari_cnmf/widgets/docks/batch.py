@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QVBoxLay
 from napari_cnmf.colours import ACCEPTED
 from napari_cnmf.compute import make_backend
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.registry import readable_suffixes
+from napari_cnmf.formats.readers.registry import readable_suffixes
 from napari_cnmf.pipeline.batch import PAGE, Entry
 from napari_cnmf.pipeline.batch_table import read_table
 from napari_cnmf.pipeline.folder import RunFolder

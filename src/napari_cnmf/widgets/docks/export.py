@@ -24,7 +24,7 @@ from napari_cnmf.colours import ACCEPTED
 from napari_cnmf.compute import Progress, ProgressEvent
 from napari_cnmf.compute.backend import check_cancel
 from napari_cnmf.errors import CnmfError
-from napari_cnmf.formats.caiman_parameters import read_caiman
+from napari_cnmf.formats.exchange.caiman_parameters import read_caiman
 from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.results import save
 from napari_cnmf.recipe import Recipe
@@ -198,7 +198,7 @@ class ExportWidget(StageDock):
         """
         start = None
         if any(export.is_dated for export in chosen):
-            from napari_cnmf.formats.nwb_time import session_time
+            from napari_cnmf.formats.exchange.nwb_time import session_time
 
             start = session_time(self.session_start.text().strip())
         return Choices(self.accepted_only.isChecked(), start)

@@ -64,21 +64,21 @@ def _write_csv(result: Result, path: Path, choices: Choices) -> None:
 
 def _write_caiman(result: Result, path: Path, choices: Choices) -> None:
     """Write what CaImAn's load_CNMF reads."""
-    from napari_cnmf.formats.caiman_results import export_caiman
+    from napari_cnmf.formats.exchange.caiman_results import export_caiman
 
     export_caiman(choices.of(result), path)
 
 
 def _write_suite2p(result: Result, path: Path, choices: Choices) -> None:
     """Write suite2p's files, of which `path` is one."""
-    from napari_cnmf.formats.suite2p import export_suite2p
+    from napari_cnmf.formats.exchange.suite2p import export_suite2p
 
     export_suite2p(choices.of(result), path.parent)
 
 
 def _write_nwb(result: Result, path: Path, choices: Choices) -> None:
     """Write an NWB file."""
-    from napari_cnmf.formats.nwb_results import export_nwb
+    from napari_cnmf.formats.exchange.nwb_results import export_nwb
 
     if choices.session_start is not None:
         export_nwb(choices.of(result), path, session_start=choices.session_start)
@@ -86,7 +86,7 @@ def _write_nwb(result: Result, path: Path, choices: Choices) -> None:
 
 def _write_mat(result: Result, path: Path, choices: Choices) -> None:
     """Write MATLAB's variables."""
-    from napari_cnmf.formats.matlab import export_mat
+    from napari_cnmf.formats.exchange.matlab import export_mat
 
     export_mat(choices.of(result), path)
 

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.compute import Progress
-from napari_cnmf.formats.registry import natural_key, readable_suffixes
+from napari_cnmf.formats.readers.registry import natural_key, readable_suffixes
 from napari_cnmf.movie import Movie
 from napari_cnmf.movie.parameters import InputParameters
 from napari_cnmf.pipeline.folder import RunFolder

@@ -3,7 +3,7 @@
 ``plane0`` holds ``stat.npy`` (the pixels of each cell), ``F.npy``, ``Fneu.npy`` and
 ``spks.npy`` (traces), ``iscell.npy`` (verdict and probability) and ``ops.npy``
 (parameters and images). How the traces become ours is told in
-`napari_cnmf.formats.roi_means`. Of a movie of uint16, suite2p's light is half of the
+`roi_means`. Of a movie of uint16, suite2p's light is half of the
 counts, since it halves them as it reads. Offsets have our sign: the frame's content had
 moved by them, down and right.
 """
@@ -20,17 +20,17 @@ import numpy as np
 from napari_cnmf.components import REASONS, Components, Quality
 from napari_cnmf.errors import InputError, MissingStageError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.foreign import footprints_of, unscored, with_verdict
-from napari_cnmf.formats.limits import MAX_FIELD_PX
-from napari_cnmf.formats.restricted_pickle import load_npy
-from napari_cnmf.formats.results import MovieInfo, Result
-from napari_cnmf.formats.roi_means import (
+from napari_cnmf.formats.exchange.foreign import footprints_of, unscored, with_verdict
+from napari_cnmf.formats.exchange.restricted_pickle import load_npy
+from napari_cnmf.formats.exchange.roi_means import (
     NEUROPIL_COEFFICIENT,
     RoiMeans,
     components_of,
     means_of,
 )
-from napari_cnmf.formats.suite2p_shapes import stat_of
+from napari_cnmf.formats.exchange.suite2p_shapes import stat_of
+from napari_cnmf.formats.readers.limits import MAX_FIELD_PX
+from napari_cnmf.formats.results import MovieInfo, Result
 from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.shifts import Shifts
 from napari_cnmf.provenance import StageRecord

@@ -10,7 +10,7 @@ from napari_cnmf.errors import InputError
 from napari_cnmf.movie import FrameSource
 
 if TYPE_CHECKING:
-    from napari_cnmf.formats.axes import View
+    from napari_cnmf.formats.readers.axes import View
 
 #: 8192 x 8192: twice what the largest cameras have, in float32 256 MB a frame.
 MAX_FIELD_PX = 2**26

@@ -20,7 +20,7 @@ from scipy.io import savemat
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.errors import OutputError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.caiman_symbols import to_symbols
+from napari_cnmf.formats.exchange.caiman_symbols import to_symbols
 from napari_cnmf.formats.results import Result
 from napari_cnmf.formats.tables import chosen_components
 

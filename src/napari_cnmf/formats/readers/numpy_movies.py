@@ -18,8 +18,12 @@ from typing import IO
 import numpy as np
 
 from napari_cnmf.errors import ChoiceError, InputError
-from napari_cnmf.formats.raw import PixelTraces, RawFrames, contiguous_frames
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.raw import PixelTraces, RawFrames, contiguous_frames
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 _DAMAGE = (OSError, ValueError, EOFError, TypeError, KeyError, RecursionError)

@@ -19,9 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.axes import choose
-from napari_cnmf.formats.raw import PixelTraces, contiguous_frames
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.axes import choose
+from napari_cnmf.formats.readers.raw import PixelTraces, contiguous_frames
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 from napari_cnmf.movie import FrameSource
 
 _NAME = re.compile(

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.formats.arrays import (
+from napari_cnmf.formats.readers.arrays import (
     UM,
     Candidate,
     axes_by_length,
@@ -28,10 +28,18 @@ from napari_cnmf.formats.arrays import (
     is_movie,
     letters,
 )
-from napari_cnmf.formats.attributes import positive, stated_pixel_size, stated_rate
-from napari_cnmf.formats.axes import View, view_of
-from napari_cnmf.formats.limits import require_few_chunks
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.attributes import (
+    positive,
+    stated_pixel_size,
+    stated_rate,
+)
+from napari_cnmf.formats.readers.axes import View, view_of
+from napari_cnmf.formats.readers.limits import require_few_chunks
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 from napari_cnmf.movie.damage import named_damage
 
 ATTRIBUTES = "attributes.json"

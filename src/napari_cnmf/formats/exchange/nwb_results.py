@@ -23,8 +23,7 @@ import scipy.sparse as sp
 from napari_cnmf.components import Components, Quality
 from napari_cnmf.errors import InputError, MissingStageError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.hdf5 import new_file
-from napari_cnmf.formats.nwb_names import (
+from napari_cnmf.formats.exchange.nwb_names import (
     COLUMNS,
     FIT_COLUMNS,
     IMAGES,
@@ -32,7 +31,8 @@ from napari_cnmf.formats.nwb_names import (
     PROVENANCE,
     SERIES,
 )
-from napari_cnmf.formats.nwb_time import zoned
+from napari_cnmf.formats.exchange.nwb_time import zoned
+from napari_cnmf.formats.readers.hdf5 import new_file
 from napari_cnmf.formats.results import Result
 
 if TYPE_CHECKING:

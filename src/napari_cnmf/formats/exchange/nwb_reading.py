@@ -19,30 +19,30 @@ import scipy.sparse as sp
 
 from napari_cnmf.components import Background, Components, Quality, TraceFit
 from napari_cnmf.errors import InputError, MissingFileError
-from napari_cnmf.formats.foreign import (
+from napari_cnmf.formats.exchange.foreign import (
     footprints_of,
     no_background,
     unfitted,
     unscored,
     with_verdict,
 )
-from napari_cnmf.formats.guard import require_harmless
-from napari_cnmf.formats.limits import MAX_FIELD_PX
-from napari_cnmf.formats.nwb_cells import (
+from napari_cnmf.formats.exchange.nwb_cells import (
     CellTable,
     by_cell,
     text_of,
     time_series,
     typed,
 )
-from napari_cnmf.formats.nwb_names import (
+from napari_cnmf.formats.exchange.nwb_names import (
     COLUMNS,
     FIT_COLUMNS,
     IMAGES,
     PARAMETERS,
 )
+from napari_cnmf.formats.exchange.roi_means import RoiMeans, components_of
+from napari_cnmf.formats.guard import require_harmless
+from napari_cnmf.formats.readers.limits import MAX_FIELD_PX
 from napari_cnmf.formats.results import MovieInfo, Result
-from napari_cnmf.formats.roi_means import RoiMeans, components_of
 from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.images import SummaryImages
 from napari_cnmf.movie.shifts import Shifts

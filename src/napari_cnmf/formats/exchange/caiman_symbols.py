@@ -17,8 +17,8 @@ import scipy.sparse as sp
 
 from napari_cnmf.components import Background, Components, TraceFit
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.caiman_verdicts import joined, quality_of
-from napari_cnmf.formats.foreign import no_background
+from napari_cnmf.formats.exchange.caiman_verdicts import joined, quality_of
+from napari_cnmf.formats.exchange.foreign import no_background
 
 #: Norms closer to one than this are that of a float32 footprint of unit norm.
 _UNIT_NORM_TOLERANCE = 1e-3

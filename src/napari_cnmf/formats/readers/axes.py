@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf.errors import ChoiceError, InputError
-from napari_cnmf.formats.registry import ReadOptions
+from napari_cnmf.formats.readers.registry import ReadOptions
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf.components import Components
-from napari_cnmf.formats.roi_means import NEUROPIL_COEFFICIENT, RoiMeans, own_pixels
+from napari_cnmf.formats.exchange.roi_means import (
+    NEUROPIL_COEFFICIENT,
+    RoiMeans,
+    own_pixels,
+)
 
 
 def stat_of(cells: Components, means: RoiMeans) -> np.ndarray:

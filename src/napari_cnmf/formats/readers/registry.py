@@ -15,7 +15,7 @@ from pathlib import Path
 
 from napari_cnmf.errors import ChoiceError, InputError, MissingFileError
 from napari_cnmf.formats.guard import require_harmless
-from napari_cnmf.formats.limits import require_possible
+from napari_cnmf.formats.readers.limits import require_possible
 from napari_cnmf.movie import ChainSource, FileSpan, FrameSource, Movie, native
 from napari_cnmf.movie.damage import named_damage
 from napari_cnmf.movie.fingerprint import fingerprint_of_files

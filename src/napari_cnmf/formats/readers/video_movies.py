@@ -19,8 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.attributes import positive
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.attributes import positive
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from napari_cnmf.formats.raw import require_bytes
+from napari_cnmf.formats.readers.raw import require_bytes
 from napari_cnmf.movie.damage import named_damage
 
 

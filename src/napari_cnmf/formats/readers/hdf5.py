@@ -15,13 +15,17 @@ import h5py
 import numpy as np
 
 from napari_cnmf.errors import ChoiceError, InputError
-from napari_cnmf.formats.attributes import (
+from napari_cnmf.formats.readers.attributes import (
     RATE_NAMES,
     stated_pixel_size,
     stated_rate,
 )
-from napari_cnmf.formats.axes import PLAIN, TRANSPOSED, View
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.axes import PLAIN, TRANSPOSED, View
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 from napari_cnmf.movie.damage import named_damage
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")

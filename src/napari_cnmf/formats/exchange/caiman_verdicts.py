@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.components import REASONS, Quality
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats.foreign import unscored
+from napari_cnmf.formats.exchange.foreign import unscored
 
 #: CaImAn's symbols with a row per component.
 _TRACES = ("C", "S", "YrA", "F_dff")

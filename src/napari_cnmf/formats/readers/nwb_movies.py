@@ -17,11 +17,15 @@ import h5py
 import numpy as np
 
 from napari_cnmf.errors import ChoiceError, InputError
-from napari_cnmf.formats.arrays import UM
-from napari_cnmf.formats.attributes import positive
-from napari_cnmf.formats.axes import view_of
-from napari_cnmf.formats.hdf5 import dataset_frames, opened
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.arrays import UM
+from napari_cnmf.formats.readers.attributes import positive
+from napari_cnmf.formats.readers.axes import view_of
+from napari_cnmf.formats.readers.hdf5 import dataset_frames, opened
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 
 RECORDED = ("TwoPhotonSeries", "OnePhotonSeries")
 #: Registered movies, and those of converters that know no better.

@@ -1,9 +1,9 @@
 """CaImAn's result files: HDF5, as its ``CNMF.save`` writes them.
 
 The file is CaImAn's object, attribute by attribute: a group ``estimates`` with the
-symbols of `napari_cnmf.formats.caiman_symbols`, groups of parameters, None as the text
-"NoneType", texts as attributes (as datasets before CaImAn 1.9.9), and sparse matrices
-as groups. What is written has the groups, names and types of CaImAn 1.12.
+symbols of `caiman_symbols`, groups of parameters, None as the text "NoneType", texts
+as attributes (as datasets before CaImAn 1.9.9), and sparse matrices as groups. What is
+written has the groups, names and types of CaImAn 1.12.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy as np
 from napari_cnmf.components import Components
 from napari_cnmf.errors import InputError, MissingFileError
 from napari_cnmf.formats.atomic import replacing
-from napari_cnmf.formats.caiman_layout import (
+from napari_cnmf.formats.exchange.caiman_layout import (
     plain,
     read_nodes,
     read_value,
     write_node,
 )
-from napari_cnmf.formats.caiman_symbols import from_symbols, to_symbols
-from napari_cnmf.formats.caiman_verdicts import limits_of
+from napari_cnmf.formats.exchange.caiman_symbols import from_symbols, to_symbols
+from napari_cnmf.formats.exchange.caiman_verdicts import limits_of
 from napari_cnmf.formats.guard import require_harmless
-from napari_cnmf.formats.hdf5 import new_file
+from napari_cnmf.formats.readers.hdf5 import new_file
 from napari_cnmf.formats.results import MovieInfo, Result
 from napari_cnmf.formats.tables import chosen_components
 from napari_cnmf.movie import FileSpan

@@ -20,9 +20,9 @@ import numpy as np
 import tifffile
 
 from napari_cnmf.errors import InputError
-from napari_cnmf.formats import ome
-from napari_cnmf.formats.axes import choose_frames, stack_as_time
-from napari_cnmf.formats.metadata import (
+from napari_cnmf.formats.readers import ome
+from napari_cnmf.formats.readers.axes import choose_frames, stack_as_time
+from napari_cnmf.formats.readers.metadata import (
     Acquisition,
     imagej_acquisition,
     ome_acquisition,
@@ -31,9 +31,13 @@ from napari_cnmf.formats.metadata import (
     scanimage_first_frame,
     scanimage_layout,
 )
-from napari_cnmf.formats.pages import EncodedFrames
-from napari_cnmf.formats.raw import RawFrames
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.pages import EncodedFrames
+from napari_cnmf.formats.readers.raw import RawFrames
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 from napari_cnmf.movie import FrameSource
 
 logger = logging.getLogger(__name__)

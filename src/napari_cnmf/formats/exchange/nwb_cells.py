@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_cnmf.formats.nwb_names import PROVENANCE
+from napari_cnmf.formats.exchange.nwb_names import PROVENANCE
 
 #: A part of a series' path -> what it is; the first that fits counts, or else "raw".
 _ROLES = {

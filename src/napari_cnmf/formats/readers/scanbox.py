@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf.errors import MissingFileError
-from napari_cnmf.formats.attributes import positive
-from napari_cnmf.formats.axes import choose
-from napari_cnmf.formats.mat5 import read_struct
-from napari_cnmf.formats.raw import RawFrames, contiguous_frames
-from napari_cnmf.formats.registry import OpenedFile, ReadOptions, register_reader
+from napari_cnmf.formats.readers.attributes import positive
+from napari_cnmf.formats.readers.axes import choose
+from napari_cnmf.formats.readers.mat5 import read_struct
+from napari_cnmf.formats.readers.raw import RawFrames, contiguous_frames
+from napari_cnmf.formats.readers.registry import (
+    OpenedFile,
+    ReadOptions,
+    register_reader,
+)
 from napari_cnmf.movie.damage import named_damage
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from scipy.signal import lfilter
 
 from napari_cnmf.components import Background, Components
-from napari_cnmf.formats.foreign import no_background, unfitted
+from napari_cnmf.formats.exchange.foreign import no_background, unfitted
 
 NEUROPIL_COEFFICIENT = 0.7
 

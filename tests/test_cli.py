@@ -512,6 +512,18 @@ def test_a_movie_whose_ending_is_of_another_format_is_refused(
     assert_one_sentence(capsys.readouterr().err, "a.tif does not end with .h5 or .hdf5")
 
 
+def test_what_the_model_makes_of_the_movie_is_a_film(finished, tmp_path, capsys):
+    path = tmp_path / "panels.mp4"
+    arguments = ["export", str(finished), "--format", "mp4", "--output", str(path)]
+    assert main([*arguments, "--speed", "0"]) == 2
+    assert_one_sentence(capsys.readouterr().err, "give a number above 0")
+    assert main([*arguments, "--speed", "2", "--accepted"]) == 0
+    film = open_movie(path)
+    assert film.n_frames == 150
+    assert film.shape[2] > 3 * 60  # three panels side by side
+    assert film.frame_rate_hz == pytest.approx(2 * RATE_HZ)
+
+
 def test_the_recording_is_not_replaced_by_its_corrected_movie(finished, tif, capsys):
     before = tif.read_bytes()
     arguments = ["--format", "tif", "--output", str(tif)]

@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from napari_cnmf.cli.console import columns, say, working
 from napari_cnmf.cli.summary import cells_line, movie_line
 from napari_cnmf.components import NOTES, REASONS
-from napari_cnmf.errors import InputError
+from napari_cnmf.errors import InputError, MissingStageError
 from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.readers import hdf5, tif
 from napari_cnmf.formats.results import Result, digest
@@ -35,7 +38,7 @@ EXPORTERS = {
     "rois": ("report.imagej_rois", "export_rois"),
 }
 _TIMED = "export_nwb"
-MOVIE_ENDINGS = {"tif": tif.SUFFIXES, "h5": hdf5.SUFFIXES}
+MOVIE_ENDINGS = {"tif": tif.SUFFIXES, "h5": hdf5.SUFFIXES, "mp4": (".mp4",)}
 
 
 def print_recipe(_: Namespace) -> None:
@@ -44,7 +47,7 @@ def print_recipe(_: Namespace) -> None:
 
 
 def export(options: Namespace) -> None:
-    """Write a result in another format, or its movie as tif or HDF5."""
+    """Write a result in another format, or its movie."""
     result = import_result(options.folder)
     if options.format in MOVIE_ENDINGS:
         _export_movie(RunFolder(options.folder), result, options)
@@ -77,7 +80,7 @@ def _session_start(options: Namespace) -> datetime:
 
 
 def _export_movie(folder: RunFolder, result: Result, options: Namespace) -> None:
-    """Write the registered movie in the type of the recording."""
+    """Write the registered movie in the type of the recording, or panels as mp4."""
     path, endings = options.output, MOVIE_ENDINGS[options.format]
     if not path.name.lower().endswith(endings):
         raise InputError(
@@ -86,7 +89,33 @@ def _export_movie(folder: RunFolder, result: Result, options: Namespace) -> None
         )
     movie = registered_movie(folder, result)
     with working() as work:
-        export_movie(movie, path, dtype=result.movie.dtype, **work)
+        if options.format == "mp4":
+            _write_panels(movie, result, options, **work)
+        else:
+            export_movie(movie, path, dtype=result.movie.dtype, **work)
+
+
+def _write_panels(
+    movie: Movie, result: Result, options: Namespace, **work: Any
+) -> None:
+    """Write original, reconstruction and residual side by side, with contours."""
+    from napari_cnmf.reconstruction import View
+    from napari_cnmf.video import Clip, write_panels_mp4
+
+    if result.components is None:
+        raise MissingStageError(
+            "The result has no components to show yet; run the fit first."
+        )
+    if not 0 < options.speed < np.inf:
+        raise InputError(
+            f"--speed is {options.speed:g}, but a movie plays forwards; give a number "
+            "above 0."
+        )
+    view = View(accepted_only=options.accepted)
+    clip = Clip(speed=options.speed)
+    write_panels_mp4(
+        movie.source, result.components, view, options.output, clip, **work
+    )
 
 
 def describe(options: Namespace) -> None:

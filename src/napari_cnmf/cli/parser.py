@@ -14,7 +14,7 @@ _STAGES = {
     "dff": "compute dF/F again",
 }
 
-_FORMATS = ("npz", "csv", "caiman", "suite2p", "nwb", "mat", "rois", "tif", "h5")
+_FORMATS = ("npz", "csv", "caiman", "suite2p", "nwb", "mat", "rois", "tif", "h5", "mp4")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -143,6 +143,13 @@ def _add_export(commands: argparse._SubParsersAction) -> None:
         help="leave rejected components out; not of a movie (tif, h5)",
     )
     export.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="TIMES",
+        help="of an mp4: times the true speed (default: 1)",
+    )
+    export.add_argument(
         "--session-start",
         metavar="TIME",
         help="when the recording began, for nwb: 2026-05-01T12:00:00+02:00",
@@ -203,13 +210,7 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
         metavar="MOVIE",
         help="files whose mean is drawn behind the contours",
     )
-    compare.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="PATH",
-        help="folder for a table and a picture (default: only tell)",
-    )
+    _add_output(compare, "folder for a table and a picture (default: only tell)")
     compare.set_defaults(module="compare", function="compare_results")
 
 
@@ -290,7 +291,7 @@ def _add_output(
 ) -> None:
     """Add the place that results go to."""
     parser.add_argument(
-        "--output", type=Path, metavar="PATH", required=required, help=what
+        "-o", "--output", type=Path, metavar="PATH", required=required, help=what
     )
 
 

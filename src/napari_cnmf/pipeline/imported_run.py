@@ -125,7 +125,10 @@ def import_run(  # noqa: PLR0913 - all choices in one call, as for `run`
             )
         _add_components(folder, foreign, told, backend, cancel)
         rerun("evaluate", folder.path, **work)
-    return _judged(folder, cells)
+    result = _judged(folder, cells)
+    folder.remove_unfinished()
+    write_report(result, folder.report)
+    return result
 
 
 def _require_place(folder: RunFolder, overwrite: bool) -> None:
@@ -232,9 +235,7 @@ def _judged(folder: RunFolder, cells: Components) -> Result:
     quality = with_verdict(scored.quality, cells.accepted)
     differ = int((quality.manual != 0).sum())
     result = replace(result, components=replace(scored, quality=quality))
-    kept = _kept(folder, result, f"our rule disagrees with {differ} of the verdicts")
-    write_report(kept, folder.report)
-    return kept
+    return _kept(folder, result, f"our rule disagrees with {differ} of the verdicts")
 
 
 def _components(result: Result) -> Components:

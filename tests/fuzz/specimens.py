@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 import tifffile
-from example_values import make_result
+from example_values import make_components, make_result, with_verdicts
 from formats.recordings import FORMATS, recognisable, written
 
 from fuzz.mutations import Mutate, shape_lie, text_lie, tiff_lie
 from napari_cnmf.formats import open_movie
 from napari_cnmf.formats.curation import save_curation
 from napari_cnmf.formats.exchange.caiman_results import export_caiman, import_caiman
+from napari_cnmf.formats.exchange.nwb_reading import import_nwb
+from napari_cnmf.formats.exchange.nwb_results import export_nwb
 from napari_cnmf.formats.exchange.suite2p import export_suite2p, import_suite2p
 from napari_cnmf.formats.results import load, load_head, save
 from napari_cnmf.formats.seeds import read_seeds
@@ -258,12 +262,13 @@ def _exported(export: Callable[..., Any], name: str) -> Callable[[Path], Path]:
     """Return what writes a result in a format of others."""
 
     def make(folder: Path) -> Path:
-        export(make_result(), folder / name)
+        export(make_result(with_verdicts(make_components())), folder / name)
         return folder / name
 
     return make
 
 
+BEGAN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _OURS = shape_lie(*SHAPE)
 _TIFS = {
     "plain": _tif(),
@@ -316,6 +321,13 @@ _ALL = (
         _exported(export_suite2p, "plane0"),
         import_suite2p,
         (text_lie,),
+    ),
+    Specimen(
+        "NWB results",
+        "exchange",
+        _exported(partial(export_nwb, session_start=BEGAN), "a.nwb"),
+        import_nwb,
+        (shape_lie(20, 6, 9, 4),),
     ),
     Specimen("recipe", "recipe", _recipe, Recipe.load, (text_lie,)),
     Specimen("caiman parameters", "recipe", _caiman_parameters, translate, (text_lie,)),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from importlib import metadata
 
 import numpy as np
 import pytest
-from compute_tasks import Crowd, Deadly, Diary, Opened
+from compute_tasks import Crowd, Deadly, Diary, Opened, new_pages
 
 from napari_cnmf.compute import Computing, make_backend
 from napari_cnmf.compute.cluster import DaskBackend
@@ -52,6 +53,13 @@ def test_a_task_that_ends_every_worker_is_told_in_words_and_the_others_go_on(
     assert list(failures) == [2]
     assert isinstance(failures[2], LostWorkerError)
     assert "slurm.memory" in str(failures[2])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told so")
+def test_workers_keep_the_memory_of_arrays_for_the_next_ones(backend):
+    pages: list[int] = []
+    backend.run(new_pages, [50] * 4, pages.append)
+    assert max(pages) < 50 * 1024 / 10  # an array has 1024 of them
 
 
 def test_a_joining_worker_takes_part(dask_cluster, backend, diary):

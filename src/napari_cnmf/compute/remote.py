@@ -8,14 +8,16 @@ ends early can wait until none of them writes any more.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import io
 import pickle
 import platform
+import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
@@ -28,6 +30,9 @@ from napari_cnmf.errors import CancelledError, InputError
 
 #: More than all images of a field of 2048 x 2048 px take; a movie takes more.
 LARGEST_PARCEL_BYTES = 500_000_000
+
+#: Of ``malloc.h``.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 class Parcel:
@@ -51,12 +56,27 @@ class Parcel:
     @cached_property
     def function(self) -> Callable[[Any], Any]:
         """The function itself."""
+        _keep_freed_memory()
         return pickle.loads(self.content)
 
     @cached_property
     def libraries(self) -> ThreadpoolController:
         """The linear algebra that the function has brought along."""
         return ThreadpoolController()
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what arrays leave for the next ones, as it does by itself.
+
+    Dask's nannies set MALLOC_TRIM_THRESHOLD_, and with it fixed, every array above
+    128 kB comes from the system anew: reading a movie then takes twice as long. These
+    are the limits that glibc's own adaptation comes to.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            glibc = ctypes.CDLL("libc.so.6")
+            glibc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
+            glibc.mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
 
 
 class _Packer(cloudpickle.Pickler):

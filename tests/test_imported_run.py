@@ -86,6 +86,17 @@ def test_without_the_movie_the_file_has_the_say(plane, found, tmp_path):
     assert Recipe.load(folder.recipe).acquisition.frame_rate_hz == RATE_HZ
 
 
+@pytest.mark.parametrize("with_movie", [False, True])
+def test_what_a_run_is_at_work_on_is_not_cleared_away(plane, tif, tmp_path, with_movie):
+    folder = RunFolder(tmp_path / "out")
+    movie = {"movie": tif, "apply_shifts": True} if with_movie else {}
+    with folder.claimed():
+        folder.unfinished.mkdir()
+        with pytest.raises(OutputError, match="Another run is at work"):
+            import_run(plane, folder.path, **movie)
+        assert folder.unfinished.exists()
+
+
 def test_with_the_movie_cells_are_scored_and_verdicts_stand(
     plane, found, tif, tmp_path
 ):

@@ -112,7 +112,8 @@ def import_run(  # noqa: PLR0913 - all choices in one call, as for `run`
     work["backend"] = backend = backend or local_backend()
     with backend.lasting():
         if apply_shifts:
-            folder.begin_afresh()
+            with folder.claimed():
+                folder.begin_afresh()
             apply_registration(foreign, given, folder.path, **work)
         else:
             run(

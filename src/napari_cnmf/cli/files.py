@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -16,12 +15,13 @@ from napari_cnmf.cli.console import columns, say, working
 from napari_cnmf.cli.summary import cells_line, movie_line
 from napari_cnmf.components import NOTES, REASONS
 from napari_cnmf.errors import InputError, MissingStageError
+from napari_cnmf.formats.exchange.recognition import is_foreign
 from napari_cnmf.formats.movies import export_movie
 from napari_cnmf.formats.readers import hdf5, tif
 from napari_cnmf.formats.results import Result, digest
 from napari_cnmf.movie import Movie
 from napari_cnmf.pipeline.folder import RunFolder
-from napari_cnmf.pipeline.importing import import_result, is_foreign
+from napari_cnmf.pipeline.importing import import_result
 from napari_cnmf.pipeline.opening import crop, opened
 from napari_cnmf.pipeline.stages import registered_movie
 from napari_cnmf.recipe import Recipe
@@ -55,16 +55,10 @@ def export(options: Namespace) -> None:
         module, name = EXPORTERS[options.format]
         write = getattr(import_module(f"napari_cnmf.{module}"), name)
         asked = {"session_start": _session_start(options)} if name == _TIMED else {}
-        write(_chosen(result, options), options.output, **asked)
+        if options.accepted:
+            result = result.of_accepted()
+        write(result, options.output, **asked)
     say(f"Written: {options.output}")
-
-
-def _chosen(result: Result, options: Namespace) -> Result:
-    """Leave rejected components out, if that was asked for."""
-    cells = result.components
-    if cells is None or not options.accepted:
-        return result
-    return replace(result, components=cells.select(cells.accepted))
 
 
 def _session_start(options: Namespace) -> datetime:

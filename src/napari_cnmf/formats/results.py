@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -220,6 +220,13 @@ class Result:
     seed: int = 0
     versions: dict[str, str] = field(default_factory=versions)
     log: str = ""
+
+    def of_accepted(self) -> Result:
+        """Return the same without rejected components."""
+        cells = self.components
+        if cells is None:
+            return self
+        return replace(self, components=cells.select(cells.accepted))
 
 
 def save(result: Result, path: str | Path, *, overwrite: bool = False) -> Result:

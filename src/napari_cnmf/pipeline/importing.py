@@ -51,11 +51,6 @@ def import_result(path: str | Path, *, frame_rate_hz: float | None = None) -> Re
     return load(RunFolder(path).result if path.is_dir() else path)
 
 
-def is_foreign(path: Path) -> bool:
-    """Whether a path is for sure a result of another program, by its content."""
-    return is_caiman(path) or plane_folder(path) is not None
-
-
 def _with_recipe(result: Result) -> Result:
     """Take over CaImAn's parameters, all or none but the frame rate."""
     theirs = next(r.parameters for r in result.stages if r.stage == STAGE)

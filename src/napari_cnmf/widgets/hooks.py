@@ -26,11 +26,12 @@ NO_LAYERS: Any = [(None,)]
 
 def movie_reader(path: Paths) -> Reader | None:
     """Return the reader of a movie, None if the path is none or is a result."""
-    first = _paths(path)[0]
-    if result_file(first) is not None or _is_foreign(first):
-        return None
+    from napari_cnmf.formats.exchange.recognition import is_foreign
     from napari_cnmf.formats.readers.registry import is_movie_folder
 
+    first = _paths(path)[0]
+    if result_file(first) is not None or is_foreign(first):
+        return None
     if first.is_dir() and not is_movie_folder(first):
         return None
     return read_movie
@@ -38,8 +39,10 @@ def movie_reader(path: Paths) -> Reader | None:
 
 def result_reader(path: Paths) -> Reader | None:
     """Return the reader of a result, None if the path is none."""
+    from napari_cnmf.formats.exchange.recognition import is_foreign
+
     first = _paths(path)[0]
-    found = result_file(first) is not None or _is_foreign(first)
+    found = result_file(first) is not None or is_foreign(first)
     return read_result if found else None
 
 
@@ -79,12 +82,13 @@ def read_result(path: Paths) -> list[LayerTuple]:
     """
     from napari import current_viewer
 
+    from napari_cnmf.formats.exchange.recognition import is_foreign
     from napari_cnmf.formats.results import load
     from napari_cnmf.pipeline.importing import import_result
 
     first = _paths(path)[0]
     file = result_file(first)
-    if file is None and _is_foreign(first):
+    if file is None and is_foreign(first):
         result = import_result(first)
     else:
         result = load(file or first)
@@ -137,20 +141,6 @@ def result_file(path: Path) -> Path | None:
     named = file == RunFolder(file.parent).result
     found = file.is_file() and (named or is_result(file))
     return file if found else None
-
-
-def _is_foreign(path: Path) -> bool:
-    """Whether a path is a result of CaImAn or suite2p, by its content."""
-    from napari_cnmf.errors import InputError
-    from napari_cnmf.formats.exchange.caiman_results import is_caiman
-    from napari_cnmf.formats.exchange.suite2p import plane_folder
-
-    if path.is_file():
-        return is_caiman(path)
-    try:
-        return plane_folder(path) is not None
-    except InputError:  # of several planes: opening it says what to do
-        return True
 
 
 def _paths(path: Paths) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -32,10 +32,7 @@ class Choices:
 
     def of(self, result: Result) -> Result:
         """Return the result with the cells that are written."""
-        cells = result.components
-        if cells is None or not self.accepted_only:
-            return result
-        return replace(result, components=cells.select(cells.accepted))
+        return result.of_accepted() if self.accepted_only else result
 
 
 def _write_report(result: Result, path: Path, _choices: Choices) -> None:
